@@ -1,0 +1,13 @@
+//! What all experiment binaries share: flags, configuration files, exit status, interrupts.
+
+mod config;
+mod exit;
+mod flags;
+mod interrupt;
+mod setup;
+
+pub use config::parse_with_config;
+pub use exit::run;
+pub use flags::{CommonFlags, LayerValues, Preset, value_name};
+pub use interrupt::{STOPPED_STATUS, Stopped, stop_on_interrupt};
+pub use setup::{PresetImages, Setup, count, positive_rate};

@@ -1,0 +1,173 @@
+//! Tables for tests: plausible ones, and ugly ones.
+
+use std::fmt::Write as _;
+use std::fs;
+
+use tempfile::TempDir;
+
+use super::{Run, theme};
+
+/// What the tables of a made-up run look like.
+#[derive(Clone)]
+pub(super) struct Fixture {
+    pub arms: Vec<&'static str>,
+    pub layers: Vec<String>,
+    /// Search trials of each arm.
+    pub search: usize,
+    /// Retrained winners of each arm.
+    pub retrains: usize,
+    pub epochs: usize,
+    /// Rows of `layers.csv` for each trial and layer.
+    pub steps: usize,
+    /// Decades of rates searched.
+    pub decades: f64,
+    /// Every trial diverges.
+    pub diverged: bool,
+    /// Every number is the same.
+    pub identical: bool,
+    pub dataset: String,
+}
+
+impl Default for Fixture {
+    fn default() -> Self {
+        Self {
+            arms: vec!["global", "free"],
+            layers: ["conv1", "conv2", "fc1", "fc2", "fc3"].map(str::to_owned).to_vec(),
+            search: 12,
+            retrains: 3,
+            epochs: 4,
+            steps: 20,
+            decades: 3.0,
+            diverged: false,
+            identical: false,
+            dataset: "CIFAR-10 subset, 5,000 + 1,000 images".to_owned(),
+        }
+    }
+}
+
+/// A run that one would rather not have to draw, with a name for messages.
+pub(super) fn ugly() -> Vec<(&'static str, Fixture)> {
+    let plain = Fixture::default;
+    let name = |i: usize| format!("features.stage{}.block{}.convolution.weight", i / 6, i % 6);
+    let long = "full set, re-encoded as JPEG; ".repeat(20) + &"0123456789abcdef".repeat(12);
+    vec![
+        ("plain", plain()),
+        ("one run", Fixture { arms: vec![""], search: 1, retrains: 0, ..plain() }),
+        ("one trial an arm", Fixture { search: 1, retrains: 1, ..plain() }),
+        ("one layer", Fixture { layers: vec!["fc".to_owned()], ..plain() }),
+        ("twenty layers", Fixture { layers: (0..20).map(name).collect(), ..plain() }),
+        ("all diverged", Fixture { diverged: true, ..plain() }),
+        ("identical", Fixture { identical: true, ..plain() }),
+        ("one epoch", Fixture { epochs: 1, steps: 1, ..plain() }),
+        ("many rows", Fixture { search: 40, epochs: 300, steps: 300, ..plain() }),
+        ("six decades", Fixture { decades: 6.5, ..plain() }),
+        ("long description", Fixture { dataset: long, ..plain() }),
+        ("empty", Fixture { search: 0, retrains: 0, ..plain() }),
+        (
+            "seven arms",
+            Fixture {
+                arms: vec![
+                    "global",
+                    "free",
+                    "depth",
+                    "type",
+                    "momentum",
+                    "a rather long name",
+                    "<&>",
+                ],
+                ..plain()
+            },
+        ),
+    ]
+}
+
+impl Fixture {
+    /// Writes the tables into a new temporary folder.
+    pub fn write(&self) -> TempDir {
+        let mut noise = Noise(1);
+        let mut trials = "trial,arm,replicate,seed,status,error,epochs_run,images_trained,seconds,\
+            value,validation_loss,validation_accuracy,test_loss,test_accuracy,hp.phase"
+            .to_owned();
+        self.layers.iter().for_each(|layer| write!(trials, ",rate.{layer}").unwrap());
+        trials.push('\n');
+        let mut curves = "trial,step,split,loss,accuracy,images_trained,seconds\n".to_owned();
+        let mut layers = "trial,step,layer,rate,decay,weight_norm,gradient_norm,relative_update,\
+            rotation,distance_from_init,gradient_cosine,dead_fraction\n"
+            .to_owned();
+        let mut trial = 0;
+        for arm in &self.arms {
+            for replicate in 0..self.search + self.retrains {
+                let retrain = replicate >= self.search;
+                let mut draw = || if self.identical { 0.5 } else { noise.next() };
+                let rate = 10f64.powf(-self.decades * draw());
+                let accuracy = 0.6 - 0.05 * (rate.log10() + 1.5).powi(2) + 0.01 * draw();
+                // Every fifth trial diverges, and its cells are as bad as a table's can be.
+                let bad = self.diverged || (replicate % 5 == 4 && !retrain);
+                let number = if bad { "NaN".to_owned() } else { format!("{accuracy:.4}") };
+                let status = if bad { "diverged" } else { "complete" };
+                let (phase, test) = if retrain { ("retrain", &*number) } else { ("search", "") };
+                let images = self.epochs * 1000;
+                write!(
+                    trials,
+                    "{trial},{arm},{replicate},{replicate},{status},,{},{images},1.5,{number},inf,\
+                     {number},,{test},{phase}",
+                    self.epochs
+                )
+                .unwrap();
+                self.layers
+                    .iter()
+                    .for_each(|_| write!(trials, ",{}", rate * (0.5 + draw())).unwrap());
+                trials.push('\n');
+                for epoch in 1..=self.epochs {
+                    for split in ["train", "validation"] {
+                        let (loss, images) = (2.3 / epoch as f64 + 0.1 * draw(), epoch * 1000);
+                        let loss = if bad { f64::INFINITY } else { loss };
+                        writeln!(curves, "{trial},{epoch},{split},{loss},{number},{images},1")
+                            .unwrap();
+                    }
+                }
+                for step in 1..=self.steps {
+                    for layer in &self.layers {
+                        let update = if step % 7 == 0 { 0.0 } else { rate * (0.5 + draw()) };
+                        writeln!(layers, "{trial},{step},{layer},{rate},,1,1,{update},,,,")
+                            .unwrap();
+                    }
+                }
+                trial += 1;
+            }
+        }
+        let verdict = r#"{"difference":0.004,"low":-0.001,"high":0.009,"n":3,"verdict":"inconclusive","confidence":0.95}"#;
+        let manifest = serde_json::json!({
+            "dataset": {"description": self.dataset}, "net": "tutorial", "device": "cpu", "preset": null
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let files = [
+            ("trials.csv", trials),
+            ("curves.csv", curves),
+            ("layers.csv", layers),
+            ("verdict.json", verdict.to_owned()),
+            ("manifest.json", manifest.to_string()),
+        ];
+        for (name, text) in files {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        folder
+    }
+
+    /// The tables, written and read back.
+    pub fn run(&self) -> Run {
+        theme::load_fonts().unwrap();
+        Run::read(self.write().path()).unwrap()
+    }
+}
+
+/// Uniform numbers from 0 to 1 that need no crate: Knuth's MMIX generator.
+struct Noise(u64);
+
+impl Noise {
+    fn next(&mut self) -> f64 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 11) as f64 / (1u64 << 53) as f64
+    }
+}

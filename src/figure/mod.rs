@@ -1,0 +1,215 @@
+//! Figures of a run, drawn from its tables alone.
+//!
+//! [`draw_all`] reads the tables in a folder and writes `figures/NAME.svg` and
+//! `figures/NAME.png` for each figure that they hold data for. Nothing here runs or measures
+//! anything: a figure can be drawn again in a second, and the same tables give the same bytes.
+//!
+//! A new figure is one file with a type that implements [`Figure`], and one line in `FIGURES`.
+//! A figure only says what to show ([`Sheet`]: panels, marks, legend, caption); placing it on a
+//! page (`layout`, `panel`) and painting it as SVG and PNG (`paint`) is common to all.
+
+mod axis;
+mod difference;
+mod error;
+#[cfg(test)]
+mod fixture;
+mod layer_rates;
+mod layout;
+mod learning_curves;
+mod paint;
+mod panel;
+mod rate_accuracy;
+mod relative_update;
+mod rows;
+mod shape;
+mod sheet;
+mod summary;
+mod tables;
+mod theme;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+pub use error::FigureError;
+pub use sheet::Sheet;
+pub use tables::{CurvePoint, LayerPoint, Manifest, Run, Split, Status, Trial, Verdict};
+
+/// One kind of figure.
+pub trait Figure: Sync {
+    /// Name of its files.
+    fn name(&self) -> &'static str;
+
+    /// What to show of `run`, or none where its tables hold no data for this figure.
+    ///
+    /// # Errors
+    /// When the tables contradict each other in a way that no drawing can show.
+    fn plan(&self, run: &Run) -> Result<Option<Sheet>, FigureError>;
+}
+
+/// Every figure, in the order of a report.
+const FIGURES: &[&dyn Figure] = &[
+    &learning_curves::LearningCurves,
+    &layer_rates::LayerRates,
+    &rate_accuracy::RateAccuracy,
+    &relative_update::RelativeUpdate,
+    &difference::Difference,
+];
+
+/// Draws every figure that the tables in `folder` hold data for, as SVG and PNG under
+/// `folder/figures`, and returns the files written.
+///
+/// Files are replaced by rename: an interrupted call leaves each of them old or new, never torn.
+///
+/// # Errors
+/// When `trials.csv` is missing, a table cannot be understood (the message names file, line and
+/// column), or a file cannot be written.
+pub fn draw_all(folder: &Path) -> Result<Vec<PathBuf>, FigureError> {
+    theme::load_fonts()?;
+    let run = Run::read(folder)?;
+    let figures = folder.join("figures");
+    let mut written = Vec::new();
+    for figure in FIGURES {
+        if let Some(sheet) = figure.plan(&run)? {
+            written.extend(write(&sheet, figure.name(), &figures)?);
+        }
+    }
+    Ok(written)
+}
+
+/// Writes one figure in both formats.
+fn write(sheet: &Sheet, name: &'static str, folder: &Path) -> Result<[PathBuf; 2], FigureError> {
+    let page = layout::layout(sheet);
+    let failed = |source| FigureError::Draw { figure: name, source };
+    fs::create_dir_all(folder).map_err(io_error("create", folder))?;
+    let svg = replace(folder, &format!("{name}.svg"), |temporary| {
+        let text = paint::svg(&page, &sheet.title, &sheet.caption).map_err(failed)?;
+        fs::write(temporary, text).map_err(io_error("write", temporary))
+    })?;
+    let png = replace(folder, &format!("{name}.png"), |temporary| {
+        paint::png(&page, temporary).map_err(failed)
+    })?;
+    Ok([svg, png])
+}
+
+/// Lets `write` fill a temporary file, then gives it its name; nothing is left of a failure.
+fn replace(
+    folder: &Path,
+    name: &str,
+    write: impl FnOnce(&Path) -> Result<(), FigureError>,
+) -> Result<PathBuf, FigureError> {
+    let path = folder.join(name);
+    // The ending stays: the PNG encoder goes by it.
+    let temporary = folder.join(format!(".{}-{name}", std::process::id()));
+    let renamed = write(&temporary)
+        .and_then(|()| fs::rename(&temporary, &path).map_err(io_error("rename", &path)));
+    match renamed {
+        Ok(()) => Ok(path),
+        Err(error) => {
+            // The first failure is the one to report.
+            let _ = fs::remove_file(&temporary);
+            Err(error)
+        }
+    }
+}
+
+fn io_error(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> FigureError {
+    let path = path.to_path_buf();
+    move |source| FigureError::Io { action, path, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fixture::{Fixture, ugly};
+    use super::shape::Shape;
+    use super::*;
+
+    #[test]
+    fn drawing_twice_gives_the_same_bytes_and_leaves_nothing_else() {
+        let folder = Fixture::default().write();
+        let first = draw_all(folder.path()).unwrap();
+        assert_eq!(first.len(), 2 * FIGURES.len());
+        let bytes = |paths: &[PathBuf]| -> Vec<Vec<u8>> {
+            paths.iter().map(|path| fs::read(path).unwrap()).collect()
+        };
+        let before = bytes(&first);
+        let second = draw_all(folder.path()).unwrap();
+        assert_eq!(first, second);
+        assert!(before == bytes(&second));
+        let files = fs::read_dir(folder.path().join("figures")).unwrap().count();
+        assert_eq!(files, first.len());
+    }
+
+    #[test]
+    fn files_are_a_described_svg_and_a_png_of_twice_its_size() {
+        let folder = Fixture::default().write();
+        let written = draw_all(folder.path()).unwrap();
+        for pair in written.chunks(2) {
+            let svg = fs::read_to_string(&pair[0]).unwrap();
+            assert!(svg.starts_with("<svg width=\"820\" height=\"") && svg.ends_with("</svg>\n"));
+            let words = ["n = ", "CIFAR-10 subset", "net: tutorial", "device: cpu"];
+            assert!(words.iter().all(|word| svg.contains(word)), "{svg:.600}");
+            let png = fs::read(&pair[1]).unwrap();
+            assert_eq!(&png[..8], b"\x89PNG\r\n\x1a\n");
+            let side = |at: usize| u32::from_be_bytes(png[at..at + 4].try_into().unwrap());
+            assert_eq!(side(16), 1640);
+            assert!(svg.contains(&format!("height=\"{}\"", side(20) / 2)));
+        }
+    }
+
+    #[test]
+    fn no_table_makes_text_overlap_or_leave_the_page() {
+        for (case, fixture) in ugly() {
+            let run = fixture.run();
+            for figure in FIGURES {
+                let Some(sheet) = figure.plan(&run).unwrap() else { continue };
+                let page = layout::layout(&sheet);
+                let inside = |x: f64, y: f64| {
+                    (0.0..=page.width).contains(&x) && (0.0..=page.height).contains(&y)
+                };
+                let mut boxes: Vec<(String, (f64, f64, f64, f64))> = Vec::new();
+                for shape in &page.shapes {
+                    match shape {
+                        Shape::Line { points, .. } | Shape::Fill { points, .. } => {
+                            assert!(
+                                points.iter().all(|p| inside(p.0, p.1)),
+                                "{case}, {}",
+                                figure.name()
+                            );
+                        }
+                        Shape::Text(text) => {
+                            let (left, top, right, bottom) = text.bounds();
+                            let name = figure.name();
+                            assert!(
+                                inside(left, top) && inside(right, bottom),
+                                "{case}, {name}: {text:?}"
+                            );
+                            boxes.push((text.text.clone(), (left, top, right, bottom)));
+                        }
+                    }
+                }
+                for (i, (first, a)) in boxes.iter().enumerate() {
+                    for (second, b) in &boxes[i + 1..] {
+                        let apart = a.2 <= b.0 || b.2 <= a.0 || a.3 <= b.1 || b.3 <= a.1;
+                        assert!(apart, "{case}, {}: `{first}` over `{second}`", figure.name());
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_ugly_table_can_be_painted() {
+        for (case, fixture) in ugly() {
+            let folder = fixture.write();
+            assert!(draw_all(folder.path()).is_ok(), "{case}");
+        }
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_to_is_named() {
+        let folder = Fixture::default().write();
+        fs::write(folder.path().join("figures"), "in the way").unwrap();
+        let message = draw_all(folder.path()).unwrap_err().to_string();
+        assert!(message.contains("figures"), "{message}");
+    }
+}

@@ -1,0 +1,358 @@
+//! The tables of one run, as far as figures need them.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::FigureError;
+use super::rows;
+
+/// How a trial ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Not finished when the table was written.
+    Running,
+    /// Ran to its end.
+    Complete,
+    /// Became non-finite.
+    Diverged,
+    /// Stopped with an error.
+    Failed,
+    /// Stopped by a scheduler.
+    Pruned,
+}
+
+/// Which images a point of a learning curve was measured on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Split {
+    /// Training images.
+    Train,
+    /// Validation images.
+    Validation,
+    /// Test images.
+    Test,
+}
+
+/// One row of `trials.csv`. Accuracies are fractions; cells without a finite number are none.
+#[derive(Clone, Debug)]
+pub struct Trial {
+    /// Number of the trial, the key of the other tables.
+    pub trial: u64,
+    /// The procedure that proposed it.
+    pub arm: String,
+    /// Repetition within the arm.
+    pub replicate: Option<u64>,
+    /// Seed of the run.
+    pub seed: Option<u64>,
+    /// How it ended.
+    pub status: Status,
+    /// Epochs run.
+    pub epochs_run: Option<f64>,
+    /// Images trained on, repeated ones counted again.
+    pub images_trained: Option<f64>,
+    /// What the search maximises.
+    pub value: Option<f64>,
+    /// Accuracy on the validation images.
+    pub validation_accuracy: Option<f64>,
+    /// Accuracy on the test images; only final models have one.
+    pub test_accuracy: Option<f64>,
+    /// `hp.phase`: `search` or `retrain`; empty where the run knows no phases.
+    pub phase: String,
+    /// Rate of each layer, aligned with [`Run::layers`].
+    pub rates: Vec<Option<f64>>,
+}
+
+impl Trial {
+    /// Is this a final model, trained again on a fresh seed after the search?
+    pub fn is_retrain(&self) -> bool {
+        self.phase == "retrain"
+    }
+
+    /// What the search saw: its value, or the validation accuracy where none was recorded.
+    pub fn score(&self) -> Option<f64> {
+        self.value.or(self.validation_accuracy)
+    }
+}
+
+/// One row of `curves.csv`.
+#[derive(Clone, Debug)]
+pub struct CurvePoint {
+    /// The trial.
+    pub trial: u64,
+    /// The images it was measured on.
+    pub split: Split,
+    /// Mean loss.
+    pub loss: Option<f64>,
+    /// Fraction of right answers.
+    pub accuracy: Option<f64>,
+    /// Images trained on so far.
+    pub images_trained: Option<f64>,
+}
+
+/// One row of `layers.csv`.
+#[derive(Clone, Debug)]
+pub struct LayerPoint {
+    /// The trial.
+    pub trial: u64,
+    /// Optimiser steps so far.
+    pub step: u64,
+    /// Index into [`Run::layers`].
+    pub layer: usize,
+    /// Norm of the step over the norm of the weights.
+    pub relative_update: Option<f64>,
+}
+
+/// The parts of `verdict.json` that a figure shows.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Verdict {
+    /// Test accuracy, free minus global, as a fraction.
+    pub difference: Option<f64>,
+    /// Lower end of the interval.
+    pub low: Option<f64>,
+    /// Upper end of the interval.
+    pub high: Option<f64>,
+    /// Number of pairs.
+    pub n: Option<u64>,
+    /// `better`, `worse`, `equivalent` or `inconclusive`.
+    pub verdict: Option<String>,
+    /// Confidence of the interval, such as 0.95.
+    pub confidence: Option<f64>,
+}
+
+/// The parts of `manifest.json` that captions name; empty where not recorded.
+#[derive(Clone, Debug, Default)]
+pub struct Manifest {
+    /// What the images are.
+    pub dataset: String,
+    /// The network.
+    pub net: String,
+    /// What it ran on.
+    pub device: String,
+    /// The preset of the experiment.
+    pub preset: String,
+}
+
+/// All tables of one run.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Rows of `trials.csv`.
+    pub trials: Vec<Trial>,
+    /// Names of the layers, input to output.
+    pub layers: Vec<String>,
+    /// Rows of `curves.csv`; empty without the file.
+    pub curves: Vec<CurvePoint>,
+    /// Rows of `layers.csv`; empty without the file.
+    pub layer_points: Vec<LayerPoint>,
+    /// `verdict.json`, where the experiment wrote one.
+    pub verdict: Option<Verdict>,
+    /// `manifest.json`.
+    pub manifest: Manifest,
+}
+
+impl Run {
+    /// Reads the tables of `folder`. Only `trials.csv` must exist.
+    ///
+    /// # Errors
+    /// When a file cannot be read or understood; the message names file, line and column.
+    pub fn read(folder: &Path) -> Result<Self, FigureError> {
+        let mut layers = Vec::new();
+        let layer_points = read_layers(&folder.join("layers.csv"), &mut layers)?;
+        let trials = read_trials(&folder.join("trials.csv"), &mut layers)?;
+        let curves = read_curves(&folder.join("curves.csv"))?;
+        let verdict = read_json(&folder.join("verdict.json"))?;
+        let manifest: Option<Value> = read_json(&folder.join("manifest.json"))?;
+        let manifest = Manifest::from_json(&manifest.unwrap_or_default());
+        Ok(Self { trials, layers, curves, layer_points, verdict, manifest })
+    }
+
+    /// The arms in order of first appearance.
+    pub fn arms(&self) -> Vec<&str> {
+        let mut arms: Vec<&str> = Vec::new();
+        for trial in &self.trials {
+            if !arms.contains(&trial.arm.as_str()) {
+                arms.push(&trial.arm);
+            }
+        }
+        arms
+    }
+}
+
+impl Manifest {
+    /// The manifest is another module's: any part may be missing, or a name instead of an object.
+    fn from_json(json: &Value) -> Self {
+        let text = |key: &str, inner: &str| {
+            let value = &json[key];
+            value.as_str().or_else(|| value[inner].as_str()).unwrap_or("").to_owned()
+        };
+        Self {
+            dataset: text("dataset", "description"),
+            net: text("net", "name"),
+            device: text("device", "name"),
+            preset: text("preset", "name"),
+        }
+    }
+}
+
+/// The index of `name` in `layers`, which grows by a name not seen before.
+fn layer_index(layers: &mut Vec<String>, name: &str) -> usize {
+    layers.iter().position(|known| known == name).unwrap_or_else(|| {
+        layers.push(name.to_owned());
+        layers.len() - 1
+    })
+}
+
+fn read_trials(path: &Path, layers: &mut Vec<String>) -> Result<Vec<Trial>, FigureError> {
+    let required = ["trial", "arm", "status", "value", "validation_accuracy", "test_accuracy"];
+    let trials = rows::read(path, &required, |row| {
+        let status = match row.text("status") {
+            "running" => Status::Running,
+            "complete" => Status::Complete,
+            "diverged" => Status::Diverged,
+            "failed" => Status::Failed,
+            "pruned" => Status::Pruned,
+            _ => {
+                let expected = "running, complete, diverged, failed or pruned";
+                return Err(row.wrong("status", expected));
+            }
+        };
+        let mut rates = vec![None; layers.len()];
+        for name in row.header().with_prefix("rate.") {
+            let at = layer_index(layers, name);
+            rates.resize(layers.len(), None);
+            rates[at] = row.number(&format!("rate.{name}"))?;
+        }
+        Ok(Trial {
+            trial: row.id("trial")?,
+            arm: row.text("arm").to_owned(),
+            replicate: row.whole("replicate")?,
+            seed: row.whole("seed")?,
+            status,
+            epochs_run: row.number("epochs_run")?,
+            images_trained: row.number("images_trained")?,
+            value: row.number("value")?,
+            validation_accuracy: row.number("validation_accuracy")?,
+            test_accuracy: row.number("test_accuracy")?,
+            phase: row.text("hp.phase").to_owned(),
+            rates,
+        })
+    })?;
+    trials.ok_or_else(|| FigureError::Io {
+        action: "read",
+        path: path.to_path_buf(),
+        source: std::io::Error::new(
+            ErrorKind::NotFound,
+            "there is no such file; figures are drawn in the output folder of an experiment",
+        ),
+    })
+}
+
+fn read_curves(path: &Path) -> Result<Vec<CurvePoint>, FigureError> {
+    let required = ["trial", "split", "loss", "accuracy", "images_trained"];
+    let points = rows::read(path, &required, |row| {
+        let split = match row.text("split") {
+            "train" => Split::Train,
+            "validation" => Split::Validation,
+            "test" => Split::Test,
+            _ => return Err(row.wrong("split", "train, validation or test")),
+        };
+        Ok(CurvePoint {
+            trial: row.id("trial")?,
+            split,
+            loss: row.number("loss")?,
+            accuracy: row.number("accuracy")?,
+            images_trained: row.number("images_trained")?,
+        })
+    })?;
+    Ok(points.unwrap_or_default())
+}
+
+fn read_layers(path: &Path, layers: &mut Vec<String>) -> Result<Vec<LayerPoint>, FigureError> {
+    let required = ["trial", "step", "layer", "relative_update"];
+    let points = rows::read(path, &required, |row| {
+        Ok(LayerPoint {
+            trial: row.id("trial")?,
+            step: row.id("step")?,
+            layer: layer_index(layers, row.text("layer")),
+            relative_update: row.number("relative_update")?,
+        })
+    })?;
+    Ok(points.unwrap_or_default())
+}
+
+fn read_json<T: DeserializeOwned>(path: &PathBuf) -> Result<Option<T>, FigureError> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(FigureError::Io { action: "read", path: path.clone(), source }),
+    };
+    let json = serde_json::from_str(&text);
+    json.map(Some).map_err(|source| FigureError::Json { path: path.clone(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str = "trial,arm,replicate,seed,status,error,epochs_run,images_trained,seconds,\
+        value,validation_loss,validation_accuracy,test_loss,test_accuracy,hp.phase,rate.conv1,rate.fc1";
+
+    fn read(trials: &str) -> Result<Run, FigureError> {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("trials.csv"), trials).unwrap();
+        Run::read(folder.path())
+    }
+
+    #[test]
+    fn empty_and_non_finite_cells_are_none() {
+        let run = read(&format!(
+            "{HEAD}\n0,global,0,1,complete,,2,100,1,0.5,1.2,0.5,,,search,0.01,0.02\n\
+             1,free,,,diverged,,,,,NaN,inf,,,,search,0.3,\n"
+        ))
+        .unwrap();
+        assert_eq!(run.layers, ["conv1", "fc1"]);
+        assert_eq!(run.arms(), ["global", "free"]);
+        assert_eq!(run.trials[0].rates, [Some(0.01), Some(0.02)]);
+        assert_eq!(run.trials[1].rates, [Some(0.3), None]);
+        assert_eq!(run.trials[1].value, None);
+        assert_eq!(run.trials[1].status, Status::Diverged);
+    }
+
+    #[test]
+    fn errors_name_file_line_and_column() {
+        let cases = [
+            (format!("{HEAD}\n0,a,0,1,complete,,2,100,1,high,,,,,,,\n"), "line 2, column `value`"),
+            (format!("{HEAD}\n0,a,0,1,done,,2,100,1,1,,,,,,,\n"), "line 2, column `status`"),
+            (format!("{HEAD}\n,a,0,1,failed,,2,100,1,1,,,,,,,\n"), "line 2, column `trial`"),
+            (format!("{HEAD}\n0,a,0,1,failed,,,,,,,,,,,1e-3,x\n"), "line 2, column `rate.fc1`"),
+            (format!("{HEAD}\n0,a,0\n"), "line: 2"),
+            ("trial,arm\n0,a\n".to_owned(), "column `status` is missing"),
+        ];
+        for (text, expected) in cases {
+            let message = read(&text).unwrap_err().to_string();
+            assert!(message.contains("trials.csv") && message.contains(expected), "{message}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let message = Run::read(folder.path()).unwrap_err().to_string();
+        assert!(message.contains("trials.csv"), "{message}");
+    }
+
+    #[test]
+    fn a_broken_verdict_is_named_and_a_bare_manifest_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("trials.csv"), format!("{HEAD}\n")).unwrap();
+        fs::write(
+            folder.path().join("manifest.json"),
+            r#"{"dataset":{"description":"toy"},"net":"vgg"}"#,
+        )
+        .unwrap();
+        let run = Run::read(folder.path()).unwrap();
+        assert_eq!((run.manifest.dataset.as_str(), run.manifest.net.as_str()), ("toy", "vgg"));
+        fs::write(folder.path().join("verdict.json"), r#"{"difference":"big"}"#).unwrap();
+        let message = Run::read(folder.path()).unwrap_err().to_string();
+        assert!(message.contains("verdict.json") && message.contains("line 1"), "{message}");
+    }
+}

@@ -1,0 +1,117 @@
+//! The objective that trains a CNN: one trial from its settings to its row.
+
+use std::path::Path;
+
+use super::TrialTables;
+use crate::record::{RecordError, TrialRow, TrialStatus};
+use crate::train::{
+    EpochEnd, EpochReport, RunInputs, RunSettings, RunStatus, TrainError, TrainingRun,
+};
+
+/// A trial to run.
+#[derive(Clone, Debug)]
+pub struct CnnTrial {
+    /// Number within the run.
+    pub trial: u64,
+    /// Arm that it belongs to.
+    pub arm: String,
+    /// Number within the arm and phase.
+    pub replicate: u64,
+    /// Hyperparameters for the columns `hp.<name>`.
+    pub hyperparameters: Vec<(String, String)>,
+    /// What to train.
+    pub settings: RunSettings,
+    /// Whether this is a final model, to be tested once.
+    pub test: bool,
+}
+
+/// Files that a trial reads and writes besides the tables.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TrialFiles<'a> {
+    /// Weights to start from.
+    pub import_weights: Option<&'a Path>,
+    /// Where the final weights go.
+    pub export_weights: Option<&'a Path>,
+    /// Folder for `last.safetensors` and `best.safetensors`; a run goes on from the former.
+    pub checkpoints: Option<&'a Path>,
+}
+
+/// A trial that cannot run or be recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum TrialError {
+    /// It cannot run.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    /// It cannot be recorded.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+}
+
+/// Runs a trial and records it; `on_epoch` hears of each epoch. Gives none if the trial was told to
+/// stop before its end: it can be run again.
+///
+/// # Errors
+/// When it cannot start, or a file cannot be read or written.
+pub fn run_cnn_trial(
+    plan: &CnnTrial,
+    inputs: RunInputs,
+    tables: &TrialTables,
+    files: TrialFiles,
+    mut on_epoch: impl FnMut(&EpochReport),
+) -> Result<Option<TrialRow>, TrialError> {
+    let mut run = TrainingRun::new(inputs, plan.settings.clone())?;
+    if let Some(path) = files.import_weights {
+        run.import_weights(path)?;
+    }
+    let last = files.checkpoints.map(|folder| folder.join("last.safetensors"));
+    let best = files.checkpoints.map(|folder| folder.join("best.safetensors"));
+    if let Some(last) = last.as_ref().filter(|path| path.exists()) {
+        run.resume(last)?;
+    }
+    while run.progress().status == RunStatus::Running {
+        let EpochEnd::Done(report) = run.epoch() else {
+            return Ok(None);
+        };
+        tables.epoch(plan.trial, &report)?;
+        if report.progress.status != RunStatus::Diverged {
+            if let Some(best) = best.as_ref().filter(|_| report.is_best) {
+                run.save_checkpoint(best)?;
+            }
+            if let Some(last) = &last {
+                run.save_checkpoint(last)?;
+            }
+        }
+        on_epoch(&report);
+    }
+
+    let progress = run.progress().clone();
+    let complete = progress.status == RunStatus::Complete;
+    let test = (plan.test && complete).then(|| run.test());
+    if let Some(test) = &test {
+        tables.test(plan.trial, test, &progress)?;
+    }
+    if let Some(path) = files.export_weights.filter(|_| complete) {
+        run.export_weights(path)?;
+    }
+    let validation = progress.validation;
+    let row = TrialRow {
+        trial: plan.trial,
+        arm: plan.arm.clone(),
+        replicate: plan.replicate,
+        seed: plan.settings.seed,
+        status: if complete { TrialStatus::Complete } else { TrialStatus::Diverged },
+        error: String::new(),
+        epochs_run: progress.epochs,
+        images_trained: progress.images_trained,
+        seconds: progress.seconds,
+        value: validation.map(|validation| validation.accuracy),
+        validation_loss: validation.map(|validation| validation.loss),
+        validation_accuracy: validation.map(|validation| validation.accuracy),
+        test_loss: test.map(|test| test.loss),
+        test_accuracy: test.map(|test| test.accuracy),
+        hyperparameters: plan.hyperparameters.clone(),
+        rates: plan.settings.rates.iter().map(|(layer, rate)| (layer.to_owned(), rate)).collect(),
+    };
+    tables.finish(&row)?;
+    Ok(Some(row))
+}

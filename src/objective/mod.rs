@@ -1,0 +1,7 @@
+//! What a trial evaluates.
+
+mod cnn;
+mod tables;
+
+pub use cnn::{CnnTrial, TrialError, TrialFiles, run_cnn_trial};
+pub use tables::TrialTables;

@@ -1,0 +1,137 @@
+//! The three tables that trials write, shared by all workers.
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::record::{
+    CURVE_COLUMNS, LAYER_COLUMNS, RecordError, RunFolder, Table, TrialRow, number, trial_columns,
+};
+use crate::train::{EpochReport, Evaluation, LayerRow, Progress};
+
+/// `trials.csv`, `curves.csv` and `layers.csv` of a run.
+///
+/// Curves and layers grow by the epoch; the trial's own row comes last and says that the others
+/// are whole.
+#[derive(Debug)]
+pub struct TrialTables {
+    columns: Vec<String>,
+    finished: Vec<TrialRow>,
+    trials: Mutex<Table>,
+    curves: Mutex<Table>,
+    layers: Mutex<Table>,
+}
+
+impl TrialTables {
+    /// Opens the tables in `folder`: new ones, or those of a resumed run. Rows of unfinished
+    /// trials are kept up to the step that `kept_steps` gives for the trial.
+    ///
+    /// # Errors
+    /// When a table cannot be read or written.
+    pub fn open(
+        folder: &RunFolder,
+        hyperparameters: &[String],
+        layers: &[String],
+        kept_steps: impl Fn(u64) -> u64,
+    ) -> Result<Self, RecordError> {
+        let columns = trial_columns(hyperparameters, layers);
+        let path = folder.file("trials.csv");
+        let finished = TrialRow::read_all(&path, &columns)?;
+        let trials = Table::reopen(&path, columns.clone(), |_| true)?;
+        let keep = |row: &csv::StringRecord| {
+            let field = |index: usize| row.get(index).and_then(|text| text.parse::<u64>().ok());
+            let (Some(trial), Some(step)) = (field(0), field(1)) else { return false };
+            finished.iter().any(|row| row.trial == trial) || step <= kept_steps(trial)
+        };
+        let reopen = |name: &str, columns: &[&str]| {
+            let columns = columns.iter().map(|name| (*name).to_owned()).collect();
+            Table::reopen(&folder.file(name), columns, keep).map(Mutex::new)
+        };
+        let curves = reopen("curves.csv", CURVE_COLUMNS)?;
+        let layers = reopen("layers.csv", LAYER_COLUMNS)?;
+        Ok(Self { columns, finished, trials: Mutex::new(trials), curves, layers })
+    }
+
+    /// Trials that had finished when the tables were opened.
+    pub fn finished(&self) -> &[TrialRow] {
+        &self.finished
+    }
+
+    /// Records an epoch of a trial.
+    ///
+    /// # Errors
+    /// When a table cannot be written.
+    pub fn epoch(&self, trial: u64, report: &EpochReport) -> Result<(), RecordError> {
+        let mut rows = vec![curve_row(trial, "train", &report.train, &report.progress)];
+        if let Some(validation) = &report.validation {
+            rows.push(curve_row(trial, "validation", validation, &report.progress));
+        }
+        lock(&self.curves).append_all(&rows)?;
+        let rows: Vec<_> = report.layers.iter().map(|row| layer_row(trial, row)).collect();
+        lock(&self.layers).append_all(&rows)
+    }
+
+    /// Records the test of a trial's final model.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub fn test(
+        &self,
+        trial: u64,
+        test: &Evaluation,
+        progress: &Progress,
+    ) -> Result<(), RecordError> {
+        lock(&self.curves).append(&curve_row(trial, "test", test, progress))
+    }
+
+    /// Records the end of a trial.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub fn finish(&self, row: &TrialRow) -> Result<(), RecordError> {
+        lock(&self.trials).append(&row.fields(&self.columns))
+    }
+
+    /// Sorts all tables by trial, so that the files do not depend on which worker was faster.
+    ///
+    /// # Errors
+    /// When a table cannot be written.
+    pub fn sort(self) -> Result<(), RecordError> {
+        for table in [self.trials, self.curves, self.layers] {
+            table.into_inner().unwrap_or_else(PoisonError::into_inner).sort()?;
+        }
+        Ok(())
+    }
+}
+
+/// A table whose other user panicked is still a sequence of whole rows.
+fn lock(table: &Mutex<Table>) -> std::sync::MutexGuard<'_, Table> {
+    table.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn curve_row(trial: u64, split: &str, at: &Evaluation, progress: &Progress) -> Vec<String> {
+    vec![
+        trial.to_string(),
+        progress.steps.to_string(),
+        split.to_owned(),
+        number(at.loss),
+        number(at.accuracy),
+        progress.images_trained.to_string(),
+        format!("{:.3}", progress.seconds),
+    ]
+}
+
+fn layer_row(trial: u64, row: &LayerRow) -> Vec<String> {
+    vec![
+        trial.to_string(),
+        row.step.to_string(),
+        row.layer.clone(),
+        number(row.rate),
+        number(row.decay),
+        number(row.weight_norm),
+        number(row.gradient_norm),
+        number(row.relative_update),
+        number(row.rotation),
+        number(row.distance_from_init),
+        number(row.gradient_cosine),
+        number(row.dead_fraction),
+    ]
+}

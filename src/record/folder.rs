@@ -1,0 +1,176 @@
+//! A run's folder: claimed by one run, locked by one process.
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::{RecordError, replace_file};
+
+const MANIFEST: &str = "manifest.json";
+const LOCK: &str = ".lock";
+
+/// The folder that `--out` names, locked for this process until dropped.
+#[derive(Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+    /// Whether a run is being resumed.
+    pub resumed: bool,
+    _lock: File,
+}
+
+impl RunFolder {
+    /// Claims `path` for a run described by the object `settings`; makes it if need be.
+    ///
+    /// # Errors
+    /// When it cannot be written to; when it holds a run and `resume` is not set, or one with other
+    /// settings; when there is nothing to resume; when it holds other files. Nothing that was there
+    /// is changed then.
+    pub fn claim(path: &Path, resume: bool, settings: &Value) -> Result<Self, RecordError> {
+        let unwritable = |source| RecordError::Unwritable { path: path.to_owned(), source };
+        let known = Self::read_manifest(path)?;
+        match (&known, resume) {
+            (Some(manifest), false) => {
+                let command = manifest["command"].as_str().unwrap_or("unknown command").to_owned();
+                return Err(RecordError::Occupied { path: path.to_owned(), command });
+            }
+            (None, true) => {
+                return Err(RecordError::NothingToResume { path: path.to_owned() });
+            }
+            (Some(manifest), true) => check_same(path, &manifest["settings"], settings)?,
+            (None, false) => {
+                fs::create_dir_all(path).map_err(unwritable)?;
+                let entries = fs::read_dir(path).map_err(unwritable)?.flatten();
+                if entries.into_iter().any(|entry| entry.file_name() != LOCK) {
+                    return Err(RecordError::Foreign { path: path.to_owned() });
+                }
+            }
+        }
+        let lock = File::create(path.join(LOCK)).map_err(unwritable)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(RecordError::Locked { path: path.to_owned() });
+            }
+            Err(TryLockError::Error(source)) => return Err(unwritable(source)),
+        }
+        Ok(Self { path: path.to_owned(), resumed: resume, _lock: lock })
+    }
+
+    /// The file called `name` in the folder.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Makes the subfolder called `name`.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn subfolder(&self, name: &str) -> Result<PathBuf, RecordError> {
+        let path = self.path.join(name);
+        fs::create_dir_all(&path)
+            .map_err(|source| RecordError::Unwritable { path: path.clone(), source })?;
+        Ok(path)
+    }
+
+    /// Writes `manifest.json`.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_manifest(&self, manifest: &Value) -> Result<(), RecordError> {
+        self.write_json(MANIFEST, manifest)
+    }
+
+    /// Writes an object as indented JSON.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_json(&self, name: &str, value: &Value) -> Result<(), RecordError> {
+        let path = self.file(name);
+        let text = format!("{value:#}\n");
+        replace_file(&path, text.as_bytes()).map_err(|source| RecordError::Write { path, source })
+    }
+
+    /// The manifest as the folder holds it.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub fn manifest(&self) -> Result<Option<Value>, RecordError> {
+        Self::read_manifest(&self.path)
+    }
+
+    fn read_manifest(folder: &Path) -> Result<Option<Value>, RecordError> {
+        let path = folder.join(MANIFEST);
+        if folder.exists() && !folder.is_dir() {
+            let source = std::io::Error::from(std::io::ErrorKind::NotADirectory);
+            return Err(RecordError::Unwritable { path: folder.to_owned(), source });
+        }
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => return Ok(None),
+            Err(source) => return Err(RecordError::Read { path, source }),
+        };
+        let parsed = serde_json::from_slice(&text);
+        parsed.map(Some).map_err(|error| RecordError::Damaged { path, reason: error.to_string() })
+    }
+}
+
+/// Compares the settings of a run with those it is to be resumed with.
+fn check_same(path: &Path, old: &Value, new: &Value) -> Result<(), RecordError> {
+    let empty = serde_json::Map::new();
+    let old = old.as_object().unwrap_or(&empty);
+    let new = new.as_object().unwrap_or(&empty);
+    for key in old.keys().chain(new.keys()) {
+        let show = |value: Option<&Value>| value.map_or("nothing".to_owned(), Value::to_string);
+        let (old, new) = (old.get(key), new.get(key));
+        if old != new {
+            return Err(RecordError::Changed {
+                path: path.to_owned(),
+                key: key.clone(),
+                old: show(old),
+                new: show(new),
+            });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_folder_belongs_to_one_run() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("deep/run");
+        let settings = json!({"epochs": 3, "rate": 0.1});
+        let claim = |resume, settings: &Value| {
+            RunFolder::claim(&path, resume, settings).map_err(|error| error.to_string())
+        };
+        assert!(claim(true, &settings).unwrap_err().contains("holds no run"));
+        let first = claim(false, &settings).unwrap();
+        first.write_manifest(&json!({"command": "train --x", "settings": settings})).unwrap();
+        assert!(claim(true, &settings).unwrap_err().contains("another process"));
+        drop(first);
+        assert!(claim(false, &settings).unwrap_err().contains("train --x"));
+        let other = claim(true, &json!({"epochs": 4, "rate": 0.1})).unwrap_err();
+        assert!(other.contains("epochs = 3, not 4"), "{other}");
+        assert!(claim(true, &settings).unwrap().resumed);
+    }
+
+    #[test]
+    fn foreign_files_are_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("thesis.tex"), "x").unwrap();
+        let error = RunFolder::claim(folder.path(), false, &json!({})).unwrap_err().to_string();
+        assert!(error.contains("not empty"), "{error}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}
