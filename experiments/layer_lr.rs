@@ -144,6 +144,7 @@ impl<'a> Experiment<'a> {
         let mut settings = setup.settings(common);
         settings["epochs"] = json!(budget.epochs);
         settings["batch_size"] = json!(budget.batch_size);
+        settings["diagnostics_every"] = json!(common.diagnostics_every(budget.batch_size));
         settings["trials"] = json!(budget.trials);
         settings["retrains"] = json!(budget.retrains);
         settings["rate_box"] = json!([low, high]);
@@ -221,8 +222,8 @@ impl<'a> Experiment<'a> {
             images.filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned()));
         answer.figures = names.collect();
         replace_file(&self.folder.file("summary.md"), answer.markdown().as_bytes())?;
-        println!("{}", answer.headline());
-        println!("tables, figures and summary.md: {}", self.folder.path().display());
+        cli::say(format_args!("{}", answer.headline()));
+        cli::say(format_args!("tables, figures and summary.md: {}", self.folder.path().display()));
         Ok(())
     }
 
@@ -294,7 +295,7 @@ impl<'a> Experiment<'a> {
             seed,
             order: Order::Shuffled,
             augmentation: common.augment,
-            diagnostics_every: Some(common.diagnostics_every as u64),
+            diagnostics_every: Some(common.diagnostics_every(self.budget.batch_size)),
         };
         let (arm, replicate) = (arm.to_owned(), replicate as u64);
         CnnTrial { trial, arm, replicate, hyperparameters, settings, test: false }

@@ -29,7 +29,7 @@ const BATCH_SIZE: usize = 64;
 struct Flags {
     #[command(flatten)]
     common: CommonFlags,
-    /// Overall learning rate [default: 0.05 with SGD, 0.001 with AdamW]. Example: --lr .01
+    /// Overall learning rate [default: 0.03 with SGD, 0.001 with AdamW]. Example: --lr .01
     #[arg(long, value_name = "RATE", value_parser = cli::positive_rate, help_heading = "Rates")]
     lr: Option<f64>,
     /// Rates of single layers, instead of what the scheme gives them. Example: --layer-lr
@@ -73,16 +73,17 @@ fn train(flags: &Flags) -> anyhow::Result<()> {
     let order = if flags.no_shuffle { Order::Sequential } else { Order::Shuffled };
     let setup = Setup::new(common, images, order)?;
     let rates = layer_rates(flags, &setup.net.layers())?;
+    let batch_size = common.batch_size.unwrap_or(BATCH_SIZE);
     let run = RunSettings {
         epochs: common.epochs.unwrap_or(epochs) as u64,
-        batch_size: common.batch_size.unwrap_or(BATCH_SIZE),
+        batch_size,
         optimizer: setup.optimizer.clone(),
         schedule: common.schedule,
         rates,
         seed: common.seed,
         order,
         augmentation: common.augment,
-        diagnostics_every: Some(common.diagnostics_every as u64),
+        diagnostics_every: Some(common.diagnostics_every(batch_size)),
     };
     // Before anything is written, so that a mistake leaves no half-made folder behind.
     let stop = cli::stop_on_interrupt();
@@ -110,6 +111,7 @@ fn train(flags: &Flags) -> anyhow::Result<()> {
     let mut settings = setup.settings(common);
     settings["epochs"] = json!(run.epochs);
     settings["batch_size"] = json!(run.batch_size);
+    settings["diagnostics_every"] = json!(common.diagnostics_every(run.batch_size));
     settings["shuffle"] = json!(!flags.no_shuffle);
     settings["rates"] = run.rates.iter().map(|(l, r)| (l.to_owned(), json!(r))).collect();
     settings["import_weights"] = json!(flags.import_weights);
@@ -145,15 +147,15 @@ fn train(flags: &Flags) -> anyhow::Result<()> {
     folder.write_manifest(&json!(manifest))?;
     figure::draw_all(folder.path())?;
     match (row.status, row.test_accuracy) {
-        (TrialStatus::Complete, Some(accuracy)) => println!(
+        (TrialStatus::Complete, Some(accuracy)) => cli::say(format_args!(
             "test accuracy {:.2} % on {} ({} images)",
             100.0 * accuracy,
             setup.dataset.description,
             setup.dataset.test.len()
-        ),
-        _ => println!("diverged in epoch {}: try lower rates", row.epochs_run + 1),
+        )),
+        _ => cli::say(format_args!("diverged in epoch {}: try lower rates", row.epochs_run + 1)),
     }
-    println!("tables and figures: {}", folder.path().display());
+    cli::say(format_args!("tables and figures: {}", folder.path().display()));
     Ok(())
 }
 
@@ -207,7 +209,7 @@ fn epoch_line(report: &EpochReport, epochs: u64) -> String {
 /// Rates by the scheme, then those of single layers.
 fn layer_rates(flags: &Flags, layers: &[Layer]) -> anyhow::Result<LayerRates> {
     let rate = flags.lr.unwrap_or(match flags.common.optimizer {
-        strata::train::Method::Sgd => 0.05,
+        strata::train::Method::Sgd => 0.03,
         strata::train::Method::AdamW => 0.001,
     });
     let scheme = scheme(&flags.scheme).context("--scheme")?;

@@ -1,5 +1,6 @@
 //! From a result to an exit status.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use super::{STOPPED_STATUS, Stopped};
@@ -13,14 +14,24 @@ pub fn run(main: impl FnOnce() -> anyhow::Result<()>) -> ExitCode {
     match main() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is::<Stopped>() => {
-            eprintln!("{error}");
+            say_error(format_args!("{error}"));
             ExitCode::from(STOPPED_STATUS)
         }
         Err(error) => {
-            eprintln!("error: {}", with_causes(&error));
+            say_error(format_args!("error: {}", with_causes(&error)));
             ExitCode::from(ERROR_STATUS)
         }
     }
+}
+
+/// Prints a line of results. That nobody reads on (`| head -1`) is no reason to fail.
+pub fn say(line: std::fmt::Arguments) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// The same for standard error.
+pub fn say_error(line: std::fmt::Arguments) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// An error and its causes, each said once: many of our messages already quote their cause.

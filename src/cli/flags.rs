@@ -90,9 +90,10 @@ pub struct CommonFlags {
     /// How all rates fall during a run. Example: --schedule constant
     #[arg(long, value_enum, default_value_t, help_heading = "Training")]
     pub schedule: Schedule,
-    /// Steps between two rows of layers.csv. Example: --diagnostics-every 10
-    #[arg(long, value_name = "N", default_value_t = crate::train::DIAGNOSTICS_EVERY as usize, value_parser = count, help_heading = "Training")]
-    pub diagnostics_every: usize,
+    /// Steps between two rows of layers.csv [default: 50, or 3,200 images if that is more].
+    /// Example: --diagnostics-every 10
+    #[arg(long, value_name = "N", value_parser = count, help_heading = "Training")]
+    pub diagnostics_every: Option<usize>,
     /// Seed of every random draw. Example: --seed 7
     #[arg(long, default_value_t = 0, help_heading = "Training")]
     pub seed: u64,
@@ -120,6 +121,14 @@ pub struct CommonFlags {
     /// No progress. Example: --quiet
     #[arg(long, help_heading = "Run")]
     pub quiet: bool,
+}
+
+impl CommonFlags {
+    /// Steps between two rows of `layers.csv` at this batch size.
+    pub fn diagnostics_every(&self, batch_size: usize) -> u64 {
+        let given = self.diagnostics_every.map(|steps| steps as u64);
+        given.unwrap_or_else(|| crate::train::default_diagnostics_every(batch_size))
+    }
 }
 
 /// A list like `conv1=.001,fc3=.02`.

@@ -7,7 +7,7 @@ mod interrupt;
 mod setup;
 
 pub use config::parse_with_config;
-pub use exit::run;
+pub use exit::{run, say};
 pub use flags::{CommonFlags, LayerValues, Preset, value_name};
 pub use interrupt::{STOPPED_STATUS, Stopped, stop_on_interrupt};
 pub use setup::{PresetImages, Setup, count, positive_rate};

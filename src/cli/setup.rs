@@ -79,14 +79,14 @@ impl Setup {
             Order::Sequential => Split::in_order(available, train, validation)?,
         };
         if !flags.quiet {
-            eprintln!(
+            super::exit::say_error(format_args!(
                 "{}: {} images to train, {} to validate, {} to test; {}",
                 dataset.description,
                 split.train.len(),
                 split.validation.len(),
                 dataset.test.len(),
                 ops::implementation(&device),
-            );
+            ));
         }
         let default_decay = match flags.optimizer {
             Method::Sgd => OptimizerSettings::default().weight_decay,
@@ -115,7 +115,6 @@ impl Setup {
             "augment": flags.augment.to_string(),
             "optimizer": self.optimizer,
             "schedule": flags.schedule,
-            "diagnostics_every": flags.diagnostics_every,
             "seed": flags.seed,
             "device": flags.device,
         })

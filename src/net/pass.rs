@@ -1,5 +1,6 @@
 //! One forward pass of a net through its parameters.
 
+use burn::tensor::activation::relu;
 use burn::tensor::{Gradients, Tensor};
 
 use super::{Parameters, Role};
@@ -104,8 +105,8 @@ impl<'a> Pass<'a> {
         y
     }
 
-    /// The linear layers called `layers` on `x` `[n, in]`, with ReLU between them.
-    pub fn mlp(&mut self, layers: &[&str], x: Tensor<2>) -> Tensor<2> {
+    /// The linear layers called `layers` on `x` `[n, c, h, w]`, flattened, with ReLU between them.
+    pub fn classifier(&mut self, layers: &[&str], x: Tensor<4>) -> Tensor<2> {
         let mut stack = Vec::with_capacity(layers.len());
         for layer in layers {
             let index = self.layer(layer);
@@ -116,20 +117,21 @@ impl<'a> Pass<'a> {
             };
             stack.push((weight, bias));
         }
-        if self.mode != Mode::Probe {
-            return ops::mlp(x, stack);
+        if self.mode == Mode::Probe {
+            self.probe_hidden(layers, x.clone(), &stack);
         }
-        // Layer by layer, to see the hidden units.
-        let last = stack.len() - 1;
-        layers.iter().zip(stack).enumerate().fold(x, |x, (position, (layer, linear))| {
-            let y = ops::mlp(x, vec![linear]);
-            if position == last {
-                return y;
-            }
-            let y = burn::tensor::activation::relu(y);
-            self.note_dead(self.layer(layer), &y, true);
-            y
-        })
+        ops::classifier(x, stack)
+    }
+
+    /// Looks at the hidden units layer by layer.
+    fn probe_hidden(&mut self, names: &[&str], x: Tensor<4>, stack: &[(Tensor<2>, Tensor<1>)]) {
+        let mut x = x;
+        for (name, layer) in names.iter().zip(stack).take(names.len().saturating_sub(1)) {
+            let hidden = relu(ops::classifier(x, vec![layer.clone()]));
+            self.note_dead(self.layer(name), &hidden, true);
+            let [batch, units] = hidden.dims();
+            x = hidden.reshape([batch, units, 1, 1]);
+        }
     }
 
     /// Removes the gradients from `gradients`: one flat vector a parameter, in their order.

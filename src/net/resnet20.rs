@@ -94,7 +94,7 @@ impl Architecture for ResNet20 {
             relu(y + skip)
         });
         // Global average pool over the 8×8 maps.
-        let x = x.mean_dim(3).mean_dim(2).flatten(1, 3);
-        pass.mlp(&["fc"], x)
+        let x = x.mean_dim(3).mean_dim(2);
+        pass.classifier(&["fc"], x)
     }
 }

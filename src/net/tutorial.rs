@@ -43,6 +43,6 @@ impl Architecture for Tutorial {
     fn forward(&self, pass: &mut Pass, images: Tensor<4>) -> Tensor<2> {
         let x = pass.conv("conv1", images, VALID, Activation::ReluMaxPool);
         let x = pass.conv("conv2", x, VALID, Activation::ReluMaxPool);
-        pass.mlp(&["fc1", "fc2", "fc3"], x.flatten(1, 3))
+        pass.classifier(&["fc1", "fc2", "fc3"], x)
     }
 }

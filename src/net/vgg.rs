@@ -67,6 +67,6 @@ impl Architecture for Vgg {
                 pass.conv(&name, x, SAME, activation)
             }
         });
-        pass.mlp(&["fc"], x.flatten(1, 3))
+        pass.classifier(&["fc"], x)
     }
 }

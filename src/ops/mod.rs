@@ -1,21 +1,29 @@
-//! The few tensor operations that the nets are made of.
+//! The few tensor operations that nets and optimisers are made of.
 //!
-//! A net calls these functions and nothing else, so which implementation runs is decided here.
+//! A net calls these functions and nothing else, so which implementation runs is decided here: our
+//! fused kernels (`kernel`, wrapped for Burn in `flex`) on the processor, Burn's own operations
+//! (`burn`) everywhere else and for every shape that the kernels do not take. `STRATA_OPS=burn`
+//! switches the kernels off.
+//!
 //! Shapes follow PyTorch: images are `[batch, channels, height, width]`, convolution weights
 //! `[out, in, kernel, kernel]`; linear weights are `[in, out]`, Burn's own layout.
 
+mod burn;
+#[cfg(feature = "flex")]
+mod flex;
+#[cfg(feature = "flex")]
+mod kernel;
+#[cfg(all(test, feature = "flex"))]
+mod tests;
 mod update;
 
+use ::burn::tensor::Tensor;
+
+use crate::device::{ComputeDevice, DeviceKind};
+
+#[cfg(feature = "flex")]
+pub use kernel::Width;
 pub use update::{AdamWStep, SgdStep};
-
-use burn::tensor::activation::{log_softmax, relu};
-use burn::tensor::module::{
-    batch_norm as burn_batch_norm, batch_norm_train, conv2d, linear, max_pool2d,
-};
-use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
-use burn::tensor::{Int, Tensor};
-
-use crate::device::ComputeDevice;
 
 /// What follows a convolution or a batch norm within one fused block: nothing, ReLU, or ReLU and a
 /// 2×2 max-pool of stride 2 (an odd last row or column is dropped, as PyTorch does).
@@ -41,6 +49,15 @@ pub struct ConvGeometry {
 /// ε of batch norm: PyTorch's default.
 pub const BATCH_NORM_EPSILON: f64 = 1e-5;
 
+/// Batch statistics as [`batch_norm_training`] measured them; both `[channels]`, off the graph.
+#[derive(Clone, Debug)]
+pub struct BatchStatistics {
+    /// Mean of each channel over batch and pixels.
+    pub mean: Tensor<1>,
+    /// Biased variance of each channel.
+    pub variance: Tensor<1>,
+}
+
 /// Convolution, bias and activation.
 ///
 /// Shapes: `x` `[n, c, h, w]`, `weight` `[o, c, k, k]`, `bias` `[o]`, output `[n, o, h', w']`.
@@ -51,18 +68,13 @@ pub fn conv_block(
     geometry: ConvGeometry,
     activation: Activation,
 ) -> Tensor<4> {
-    let ConvGeometry { stride, padding } = geometry;
-    let options = ConvOptions::new([stride; 2], [padding; 2], [1, 1], 1);
-    activate(conv2d(x, weight, bias, options), activation)
-}
-
-/// Batch statistics as [`batch_norm_training`] measured them; both `[channels]`, off the graph.
-#[derive(Clone, Debug)]
-pub struct BatchStatistics {
-    /// Mean of each channel over batch and pixels.
-    pub mean: Tensor<1>,
-    /// Biased variance of each channel.
-    pub variance: Tensor<1>,
+    #[cfg(feature = "flex")]
+    if kernels_wanted()
+        && let Some(y) = flex::conv_block(&x, &weight, bias.as_ref(), geometry, activation)
+    {
+        return y;
+    }
+    burn::conv_block(x, weight, bias, geometry, activation)
 }
 
 /// Batch norm by the statistics of the batch itself, and the activation.
@@ -74,10 +86,13 @@ pub fn batch_norm_training(
     beta: Tensor<1>,
     activation: Activation,
 ) -> (Tensor<4>, BatchStatistics) {
-    let normed = batch_norm_train(x, gamma, beta, BATCH_NORM_EPSILON);
-    let statistics =
-        BatchStatistics { mean: normed.mean.inner(), variance: normed.variance.inner() };
-    (activate(normed.output, activation), statistics)
+    #[cfg(feature = "flex")]
+    if kernels_wanted()
+        && let Some(normed) = flex::batch_norm_training(&x, &gamma, &beta, activation)
+    {
+        return normed;
+    }
+    burn::batch_norm_training(x, gamma, beta, activation)
 }
 
 /// Batch norm by given statistics (the running ones), and the activation.
@@ -88,36 +103,46 @@ pub fn batch_norm_inference(
     statistics: BatchStatistics,
     activation: Activation,
 ) -> Tensor<4> {
-    let BatchStatistics { mean, variance } = statistics;
-    activate(burn_batch_norm(x, gamma, beta, mean, variance, BATCH_NORM_EPSILON), activation)
+    burn::batch_norm_inference(x, gamma, beta, statistics, activation)
 }
 
-/// A stack of linear layers with ReLU between them and none after the last.
+/// Feature maps flattened in PyTorch's order (channel, row, column), then a stack of linear layers
+/// with ReLU between them and none after the last.
 ///
-/// Shapes: `x` `[n, in]`, each weight `[in, out]`, each bias `[out]`.
-pub fn mlp(x: Tensor<2>, layers: Vec<(Tensor<2>, Tensor<1>)>) -> Tensor<2> {
-    let last = layers.len().saturating_sub(1);
-    layers.into_iter().enumerate().fold(x, |x, (index, (weight, bias))| {
-        let y = linear(x, weight, Some(bias));
-        if index < last { relu(y) } else { y }
-    })
+/// Shapes: `x` `[n, c, h, w]`, each weight `[in, out]`, each bias `[out]`.
+pub fn classifier(x: Tensor<4>, layers: Vec<(Tensor<2>, Tensor<1>)>) -> Tensor<2> {
+    #[cfg(feature = "flex")]
+    if kernels_wanted()
+        && let Some(logits) = flex::classifier(&x, &layers)
+    {
+        return logits;
+    }
+    burn::classifier(x, layers)
 }
 
-/// Mean cross-entropy of `logits` `[n, classes]` against class indices `labels` `[n]`, in nats.
-pub fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
-    let log_probabilities = log_softmax(logits, 1);
-    log_probabilities.gather(1, labels.unsqueeze_dim(1)).mean().neg()
+/// Mean cross-entropy of `logits` `[n, classes]` against the class of each image, in nats; `[1]`.
+pub fn cross_entropy(logits: Tensor<2>, labels: &[i64]) -> Tensor<1> {
+    #[cfg(feature = "flex")]
+    if kernels_wanted()
+        && let Some(loss) = flex::cross_entropy(&logits, labels)
+    {
+        return loss;
+    }
+    burn::cross_entropy(logits, labels)
 }
 
 /// Which implementation of the operations runs on `device`, for the manifest.
 pub fn implementation(device: &ComputeDevice) -> String {
+    #[cfg(feature = "flex")]
+    if device.kind == DeviceKind::Cpu && kernels_wanted() {
+        return format!("fused kernels, {}", Width::current().name());
+    }
     format!("Burn's own operations on {}", device.kind)
 }
 
-fn activate(x: Tensor<4>, activation: Activation) -> Tensor<4> {
-    match activation {
-        Activation::Linear => x,
-        Activation::Relu => relu(x),
-        Activation::ReluMaxPool => max_pool2d(relu(x), MaxPoolOptions::new([2, 2])),
-    }
+/// Whether the kernels may run: unless `STRATA_OPS=burn` was set when the process began.
+#[cfg(feature = "flex")]
+fn kernels_wanted() -> bool {
+    static WANTED: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
+    *WANTED.get_or_init(|| std::env::var_os("STRATA_OPS").is_none_or(|value| value != "burn"))
 }

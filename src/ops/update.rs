@@ -23,6 +23,14 @@ impl SgdStep {
         gradient: Tensor<1>,
         velocity: &mut Option<Tensor<1>>,
     ) -> Tensor<1> {
+        #[cfg(feature = "flex")]
+        let value = match super::kernels_wanted() {
+            true => match super::flex::sgd(self, value, &gradient, velocity) {
+                Ok(moved) => return moved,
+                Err(value) => value,
+            },
+            false => value,
+        };
         let gradient = if self.weight_decay == 0.0 {
             gradient
         } else {
@@ -65,6 +73,14 @@ impl AdamWStep {
         gradient: Tensor<1>,
         moments: &mut Option<(Tensor<1>, Tensor<1>)>,
     ) -> Tensor<1> {
+        #[cfg(feature = "flex")]
+        let value = match super::kernels_wanted() {
+            true => match super::flex::adamw(self, value, &gradient, moments) {
+                Ok(moved) => return moved,
+                Err(value) => value,
+            },
+            false => value,
+        };
         let (beta1, beta2) = self.betas;
         let (first, second) =
             moments.take().unwrap_or_else(|| (gradient.zeros_like(), gradient.zeros_like()));

@@ -1,6 +1,6 @@
 //! Shows progress: a bar on a terminal, plain lines elsewhere, nothing when told to be quiet.
 
-use std::io::{IsTerminal, stderr};
+use std::io::{IsTerminal, Write, stderr};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -90,15 +90,15 @@ impl Reporter {
             state.best = better(state.best, value);
         });
         if matches!(self.output, Output::Lines) {
-            eprintln!("{line}; {text}");
+            say(&format!("{line}; {text}"));
         }
     }
 
     /// Prints a line of its own.
     pub fn say(&self, line: &str) {
         match &self.output {
-            Output::Bar(bar) => bar.suspend(|| eprintln!("{line}")),
-            Output::Lines => eprintln!("{line}"),
+            Output::Bar(bar) => bar.suspend(|| say(line)),
+            Output::Lines => say(line),
             Output::Nothing => {}
         }
     }
@@ -139,6 +139,11 @@ impl State {
         }
         text
     }
+}
+
+/// A line on standard error; that nobody reads it is no reason to fail.
+fn say(line: &str) {
+    let _ = writeln!(stderr(), "{line}");
 }
 
 fn better(best: Option<f64>, value: Option<f64>) -> Option<f64> {

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::batch;
+use super::on_device;
 use crate::data::{Batches, Images};
 use crate::device::ComputeDevice;
 use crate::net::{Architecture, Parameters, Pass};
@@ -35,9 +35,9 @@ pub fn evaluate(
     let mut tally = Tally::new(device.steps_between_reads());
     let (mut pixels, mut labels) = (Vec::new(), Vec::new());
     while batches.next_into(&mut pixels, &mut labels).is_some() {
-        let (images, classes) = batch(std::mem::take(&mut pixels), labels.clone(), device);
+        let images = on_device(std::mem::take(&mut pixels), device);
         let logits = net.forward(&mut Pass::evaluation(parameters), images);
-        let loss = ops::cross_entropy(logits.clone(), classes);
+        let loss = ops::cross_entropy(logits.clone(), &labels);
         tally.add(loss, logits, std::mem::take(&mut labels));
     }
     tally.finish()

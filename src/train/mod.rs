@@ -15,7 +15,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Augmentation, Batches, Dataset, IMAGE, Images, Order, Split};
@@ -32,8 +32,11 @@ pub use evaluation::{Evaluation, evaluate};
 pub use optimizer::{Applied, DecayMode, Method, Optimizer, OptimizerSettings};
 pub use schedule::Schedule;
 
-/// Steps between two rows of per-layer diagnostics, unless told otherwise.
-pub const DIAGNOSTICS_EVERY: u64 = 50;
+/// Steps between two rows of per-layer diagnostics, unless told otherwise: 50, and more for small
+/// batches, whose steps are so short that looking at every 50th would slow a run down.
+pub fn default_diagnostics_every(batch_size: usize) -> u64 {
+    (3_200 / batch_size.max(1) as u64).max(50)
+}
 
 /// What a run does, apart from the data and the net.
 #[derive(Clone, Debug)]
@@ -250,7 +253,7 @@ impl<'a> TrainingRun<'a> {
             step += 1;
             images += size as u64;
             let (loss, logits, rows) =
-                self.step(step, factor, std::mem::take(&mut pixels), labels.clone());
+                self.step(step, factor, std::mem::take(&mut pixels), &labels);
             layers.extend(rows);
             tally.add(loss, logits, std::mem::take(&mut labels));
             if tally.is_broken() {
@@ -301,13 +304,13 @@ impl<'a> TrainingRun<'a> {
         step: u64,
         factor: f64,
         pixels: Vec<f32>,
-        labels: Vec<i64>,
+        labels: &[i64],
     ) -> (Tensor<1>, Tensor<2>, Vec<LayerRow>) {
         let net = self.inputs.net;
-        let (images, labels) = batch(pixels, labels, self.inputs.device);
+        let images = on_device(pixels, self.inputs.device);
         let mut pass = Pass::training(&self.parameters);
         let logits = net.forward(&mut pass, images.clone().autodiff());
-        let loss = ops::cross_entropy(logits.clone(), labels.autodiff());
+        let loss = ops::cross_entropy(logits.clone(), labels);
         let gradients = loss.backward();
         let statistics = pass.take_statistics();
         let gradients = pass.into_gradients(gradients);
@@ -346,15 +349,8 @@ impl<'a> TrainingRun<'a> {
     }
 }
 
-/// A batch on the device, `[n, 3, 32, 32]` and `[n]`, outside any graph.
-fn batch(
-    pixels: Vec<f32>,
-    labels: Vec<i64>,
-    device: &ComputeDevice,
-) -> (Tensor<4>, Tensor<1, Int>) {
-    let size = labels.len();
-    debug_assert_eq!(pixels.len(), size * IMAGE);
-    let images = TensorData::new(pixels, [size, IMAGE_CHANNELS, IMAGE_EDGE, IMAGE_EDGE]);
-    let labels = TensorData::new(labels, [size]);
-    (Tensor::from_data(images, &device.device), Tensor::from_data(labels, &device.device))
+/// Images `[n, 3, 32, 32]` on the device, outside any graph.
+fn on_device(pixels: Vec<f32>, device: &ComputeDevice) -> Tensor<4> {
+    let shape = [pixels.len() / IMAGE, IMAGE_CHANNELS, IMAGE_EDGE, IMAGE_EDGE];
+    Tensor::from_data(TensorData::new(pixels, shape), &device.device)
 }

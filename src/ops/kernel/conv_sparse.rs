@@ -1,0 +1,277 @@
+//! Convolution backward through sparse gradients.
+//!
+//! Behind a 2x2 max-pool only one in four of the convolution's gradients is non-zero. Each of
+//! them, a *unit*, meets one patch of the image: `weight gradient += unit * patch` and
+//! `input gradient[patch] += unit * weights`. A patch is `kernel rows` contiguous runs of an NHWC
+//! image, so both are a few vector operations, a quarter of the dense work. The same code serves
+//! strided convolutions without a pool, where every output is a unit.
+
+use super::lanes::{add_scaled, load_all, load_unchecked};
+use super::shape::ConvShape;
+use super::width::Kernel;
+
+/// The units of one image.
+#[derive(Clone, Copy)]
+pub(super) struct Units<'a> {
+    pub shape: &'a ConvShape,
+    /// Gradient of the block's output, NHWC, zero where ReLU was.
+    pub gradient: &'a [f32],
+    /// Values of `gradient` for each pixel: the channels, and with them what fills a vector.
+    pub unit_len: usize,
+    /// Place of each unit in its pooling window; `None` without a pool.
+    pub places: Option<&'a [u8]>,
+}
+
+impl Units<'_> {
+    /// Rows and columns of units.
+    fn size(&self) -> [usize; 2] {
+        self.shape.conv_size().map(|size| if self.places.is_some() { size / 2 } else { size })
+    }
+
+    /// Distance from one unit's patch to the next, down and across, in values of the image.
+    fn steps(&self) -> [usize; 2] {
+        let [down, across] = self.patch_steps();
+        if self.places.is_some() { [2 * down, 2 * across] } else { [down, across] }
+    }
+
+    /// The same for neighbouring outputs of the convolution.
+    fn patch_steps(&self) -> [usize; 2] {
+        [
+            self.shape.stride[0] * self.shape.padded_row(),
+            self.shape.stride[1] * self.shape.in_channels,
+        ]
+    }
+
+    /// Start of the patch for each place in a window, relative to its first.
+    fn place_starts(&self) -> [usize; 4] {
+        let [down, across] = self.patch_steps();
+        if self.places.is_some() { [0, across, down, down + across] } else { [0; 4] }
+    }
+}
+
+/// Values beyond an image that its last vectors touch.
+pub(super) const SLACK: usize = 64;
+
+/// Splits `kernel rows x vectors` into register blocks and calls `$block::<ROWS, VECTORS>`.
+macro_rules! for_each_block {
+    ($lanes:expr, $rows:expr, $vectors:expr, |$row:ident, $vector:ident| $block:ident::<N, FMA> $arguments:tt) => {
+        let (rows, vectors): (usize, usize) = ($rows, $vectors);
+        let mut $row = 0;
+        while $row < rows {
+            let height = match rows - $row {
+                5.. => 5,
+                3.. => 3,
+                _ => 1,
+            };
+            let widest = if $lanes == 16 || height < 5 { 4 } else { 2 };
+            let mut $vector = 0;
+            while $vector < vectors {
+                let width = (vectors - $vector).min(widest);
+                match (height, width) {
+                    (5, 4) => $block::<N, FMA, 5, 4> $arguments,
+                    (5, 2..) => $block::<N, FMA, 5, 2> $arguments,
+                    (5, _) => $block::<N, FMA, 5, 1> $arguments,
+                    (3, 4) => $block::<N, FMA, 3, 4> $arguments,
+                    (3, 2..) => $block::<N, FMA, 3, 2> $arguments,
+                    (3, _) => $block::<N, FMA, 3, 1> $arguments,
+                    (_, 4) => $block::<N, FMA, 1, 4> $arguments,
+                    (_, 2..) => $block::<N, FMA, 1, 2> $arguments,
+                    _ => $block::<N, FMA, 1, 1> $arguments,
+                }
+                $vector += if width == 3 { 2 } else { width };
+            }
+            $row += height;
+        }
+    };
+}
+
+/// Adds one image's weight gradient to sums.
+pub(super) struct AddWeightGradient<'a> {
+    pub units: Units<'a>,
+    /// Padded NHWC and [`SLACK`].
+    pub image: &'a [f32],
+    /// Sums in the order of [`super::pack::pack_patches`].
+    pub patches: &'a mut [f32],
+    /// Sums of the bias gradient.
+    pub bias: &'a mut [f32],
+}
+
+impl Kernel for AddWeightGradient<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const N: usize, const FMA: bool>(self) {
+        let AddWeightGradient { units, image, patches, bias } = self;
+        let row = units.shape.patch_row().next_multiple_of(N);
+        let kernel_rows = units.shape.kernel[0];
+        for (channel, patch) in patches.chunks_exact_mut(kernel_rows * row).enumerate() {
+            let mut sum = 0.0;
+            for_each_block!(N, kernel_rows, row / N, |ky, vector| weight_block::<N, FMA>(
+                units,
+                channel,
+                &image[ky * units.shape.padded_row() + vector * N..],
+                &mut patch[ky * row + vector * N..],
+                row,
+                &mut sum
+            ));
+            bias[channel] += sum;
+        }
+    }
+}
+
+#[inline(always)]
+fn weight_block<const N: usize, const FMA: bool, const ROWS: usize, const VECTORS: usize>(
+    units: Units,
+    channel: usize,
+    image: &[f32],
+    patch: &mut [f32],
+    row: usize,
+    sum: &mut f32,
+) {
+    let sums = sum_patches::<N, FMA, ROWS, VECTORS>(units, channel, image, sum);
+    for (r, sums) in sums.iter().enumerate() {
+        let patch = &mut patch[r * row..][..VECTORS * N];
+        for (patch, sum) in patch.iter_mut().zip(sums.as_flattened()) {
+            *patch += sum;
+        }
+    }
+}
+
+/// Sums `unit * patch` over a channel's units, and in passing the units themselves.
+#[inline(always)]
+fn sum_patches<const N: usize, const FMA: bool, const ROWS: usize, const VECTORS: usize>(
+    units: Units,
+    channel: usize,
+    image: &[f32],
+    sum: &mut f32,
+) -> [[[f32; N]; VECTORS]; ROWS] {
+    let ([height, width], [down, across]) = (units.size(), units.steps());
+    let (starts, image_row, unit_len) =
+        (units.place_starts(), units.shape.padded_row(), units.unit_len);
+    let furthest = (height - 1) * down + (width - 1) * across + starts[3];
+    assert!(furthest + (ROWS - 1) * image_row + VECTORS * N <= image.len());
+    let mut sums = [[[0.0; N]; VECTORS]; ROWS];
+    let mut total = 0.0;
+    let mut unit = channel;
+    for y in 0..height {
+        let mut start = y * down;
+        for _ in 0..width {
+            let place = units.places.map_or(0, |places| starts[usize::from(places[unit] & 3)]);
+            let gradient = units.gradient[unit];
+            total += gradient;
+            for r in 0..ROWS {
+                for v in 0..VECTORS {
+                    // SAFETY: `start + place` is at most `furthest`, so the assertion above covers
+                    // this vector. Checked here, bounds would cost more than the arithmetic.
+                    let run =
+                        unsafe { load_unchecked(image, start + place + r * image_row + v * N) };
+                    add_scaled::<N, FMA>(&mut sums[r][v], gradient, &run);
+                }
+            }
+            unit += unit_len;
+            start += across;
+        }
+    }
+    *sum = total;
+    sums
+}
+
+/// Output channels whose units are sorted at once.
+const SORTED: usize = 64;
+
+/// A unit's output channel and gradient.
+type Unit = (u32, f32);
+
+/// Adds one image's input gradient to sums.
+pub(super) struct AddInputGradient<'a> {
+    pub units: Units<'a>,
+    /// In the order of [`super::pack::pack_patches`].
+    pub weights: &'a [f32],
+    /// Sums, padded NHWC and [`SLACK`].
+    pub image: &'a mut [f32],
+}
+
+impl Kernel for AddInputGradient<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const N: usize, const FMA: bool>(self) {
+        let AddInputGradient { units, weights, image } = self;
+        let channels = units.shape.out_channels;
+        let row = units.shape.patch_row().next_multiple_of(N);
+        let kernel_rows = units.shape.kernel[0];
+        let ([height, width], [down, across]) = (units.size(), units.steps());
+        let starts = units.place_starts();
+        // Units at the same place of a window add to the same patch: they are summed in registers
+        // and the patch is read and written once.
+        let mut sorted: [[Unit; SORTED]; 4] = [[(0, 0.0); SORTED]; 4];
+        for position in 0..height * width {
+            let start = position / width * down + position % width * across;
+            let pixel = &units.gradient[position * units.unit_len..][..channels];
+            for (group, gradients) in pixel.chunks(SORTED).enumerate() {
+                let first = group * SORTED;
+                let places = units
+                    .places
+                    .map(|places| &places[position * channels + first..][..gradients.len()]);
+                let mut counts = [0; 4];
+                for (index, &gradient) in gradients.iter().enumerate() {
+                    let place = places.map_or(0, |places| usize::from(places[index] & 3));
+                    // Always written, only sometimes kept: no branch to mispredict.
+                    sorted[place][counts[place] & (SORTED - 1)] =
+                        ((first + index) as u32, gradient);
+                    counts[place] += usize::from(gradient != 0.0);
+                }
+                for place in 0..4 {
+                    let units_here = &sorted[place][..counts[place]];
+                    if units_here.is_empty() {
+                        continue;
+                    }
+                    let patch = &mut image[start + starts[place]..];
+                    for_each_block!(N, kernel_rows, row / N, |ky, vector| input_block::<N, FMA>(
+                        units_here,
+                        &weights[ky * row + vector * N..],
+                        [kernel_rows * row, row],
+                        &mut patch[ky * units.shape.padded_row() + vector * N..],
+                        units.shape.padded_row()
+                    ));
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn input_block<const N: usize, const FMA: bool, const ROWS: usize, const VECTORS: usize>(
+    units: &[Unit],
+    weights: &[f32],
+    steps: [usize; 2],
+    patch: &mut [f32],
+    image_row: usize,
+) {
+    let sums = sum_weights::<N, FMA, ROWS, VECTORS>(units, weights, steps);
+    for (r, sums) in sums.iter().enumerate() {
+        let run = &mut patch[r * image_row..][..VECTORS * N];
+        for (value, sum) in run.iter_mut().zip(sums.as_flattened()) {
+            *value += sum;
+        }
+    }
+}
+
+#[inline(always)]
+fn sum_weights<const N: usize, const FMA: bool, const ROWS: usize, const VECTORS: usize>(
+    units: &[Unit],
+    weights: &[f32],
+    [next_channel, next_row]: [usize; 2],
+) -> [[[f32; N]; VECTORS]; ROWS] {
+    let mut sums = [[[0.0; N]; VECTORS]; ROWS];
+    for &(channel, gradient) in units {
+        let weights = &weights[channel as usize * next_channel..];
+        for r in 0..ROWS {
+            let run: [[f32; N]; VECTORS] = load_all(&weights[r * next_row..]);
+            for v in 0..VECTORS {
+                add_scaled::<N, FMA>(&mut sums[r][v], gradient, &run[v]);
+            }
+        }
+    }
+    sums
+}
