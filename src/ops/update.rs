@@ -24,13 +24,9 @@ impl SgdStep {
         velocity: &mut Option<Tensor<1>>,
     ) -> Tensor<1> {
         #[cfg(feature = "flex")]
-        let value = match super::kernels_wanted() {
-            true => match super::flex::sgd(self, value, &gradient, velocity) {
-                Ok(moved) => return moved,
-                Err(value) => value,
-            },
-            false => value,
-        };
+        if super::kernels_wanted() && super::flex::takes(&value) {
+            return super::flex::sgd(self, value, gradient, velocity);
+        }
         let gradient = if self.weight_decay == 0.0 {
             gradient
         } else {
@@ -74,13 +70,9 @@ impl AdamWStep {
         moments: &mut Option<(Tensor<1>, Tensor<1>)>,
     ) -> Tensor<1> {
         #[cfg(feature = "flex")]
-        let value = match super::kernels_wanted() {
-            true => match super::flex::adamw(self, value, &gradient, moments) {
-                Ok(moved) => return moved,
-                Err(value) => value,
-            },
-            false => value,
-        };
+        if super::kernels_wanted() && super::flex::takes(&value) {
+            return super::flex::adamw(self, value, gradient, moments);
+        }
         let (beta1, beta2) = self.betas;
         let (first, second) =
             moments.take().unwrap_or_else(|| (gradient.zeros_like(), gradient.zeros_like()));

@@ -23,7 +23,7 @@ pub(super) use classifier::classifier;
 pub(super) use conv::conv_block;
 pub(super) use loss::cross_entropy;
 pub(super) use norm::batch_norm_training;
-pub(super) use update::{adamw, sgd};
+pub(super) use update::{adamw, sgd, takes};
 
 /// A tensor of Flex on a graph.
 type Tracked = FloatTensor<Autodiff<Flex>>;

@@ -29,7 +29,7 @@ pub(super) fn backward(block: &ConvBlock, saved: Saved, gradient: &[f32], to: Gr
     let gradient_len = if block.pool {
         pack::patches_len(lanes, shape)
     } else {
-        pack::weights_len(lanes, shape.out_channels, shape.patch_len())
+        shape.patch_len() * pack::column_len(lanes, shape.out_channels)
     };
     let mut packed = Scratch::take(if to.input.is_some() { packed_len } else { 0 });
     if to.input.is_some() {
@@ -151,7 +151,7 @@ fn backward_chunk(
     let (image_len, out_len, channels) =
         (shape.image_len(), block.out_image_len(), shape.out_channels);
     let (weights, bias) = partial.split_at_mut(partial.len() - channels);
-    let lanes = if block.pool { channels } else { channels.next_multiple_of(vectors.lanes()) };
+    let lanes = if block.pool { channels } else { pack::column_len(vectors.lanes(), channels) };
     let pixels = out_len / channels;
 
     let mut image = Scratch::zeroed(shape.padded_len() + conv_sparse::SLACK);

@@ -5,7 +5,6 @@
 //! the image pass by.
 
 use super::lanes::{add_scaled, load_all};
-use super::pack::block_vectors;
 use super::width::Kernel;
 
 /// Adds the products of `count` contiguous patch values, from `first` on, to `sums`.
@@ -22,13 +21,13 @@ pub(super) struct AddOuter<'a> {
 pub(super) struct Outer<'a> {
     /// Values that the patches are part of.
     pub input: &'a [f32],
-    /// Gradients `[pixel, out]`, `out` filled up to whole vectors: `out_len` values a pixel.
+    /// Gradients `[pixel, out]`, `out` filled up to `out_len` values a pixel.
     pub gradient: &'a [f32],
     /// Rows and columns of pixels.
     pub size: [usize; 2],
     /// Distance between patches in `input`, down and across.
     pub steps: [usize; 2],
-    /// Values in a gradient, a multiple of the lanes.
+    /// Values in a gradient, from [`super::pack::column_len`].
     pub out_len: usize,
 }
 
@@ -70,14 +69,8 @@ fn blocks<const N: usize, const FMA: bool, const P: usize>(
     start: usize,
     sums: &mut [f32],
 ) -> usize {
-    let mut out = 0;
-    while out < outer.out_len {
-        let vectors = block_vectors(N, outer.out_len - out);
-        match vectors {
-            1 => tile::<N, FMA, P, 1>(outer, start, out, sums),
-            _ => tile::<N, FMA, P, 2>(outer, start, out, sums),
-        }
-        out += vectors * N;
+    for out in (0..outer.out_len).step_by(2 * N) {
+        tile::<N, FMA, P, 2>(outer, start, out, sums);
     }
     P
 }

@@ -241,10 +241,16 @@ pub(super) fn unpack_patches(lanes: usize, shape: &ConvShape, patches: &[f32], t
     }
 }
 
+/// Values of one row of gradients by output channel: whole pairs of vectors, since with a single
+/// vector the compiler interchanges the loops of the product and scatters, fifty times slower.
+pub(super) fn column_len(lanes: usize, channels: usize) -> usize {
+    channels.next_multiple_of(2 * lanes)
+}
+
 /// Turns `[row][column, in][out]` gradients, `out` filled up to whole vectors, into
 /// `[out, in, row, column]`.
 pub(super) fn unpack_columns(lanes: usize, shape: &ConvShape, columns: &[f32], to: &mut [f32]) {
-    let lanes = shape.out_channels.next_multiple_of(lanes);
+    let lanes = column_len(lanes, shape.out_channels);
     let (ins, area) = (shape.in_channels, shape.kernel[0] * shape.kernel[1]);
     for (out, to) in to.chunks_exact_mut(ins * area).enumerate() {
         for (input, to) in to.chunks_exact_mut(area).enumerate() {
