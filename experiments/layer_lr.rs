@@ -88,9 +88,9 @@ fn preset(preset: Preset) -> Budget {
             images: images(4_000, 1_000),
             // Small batches: with few images, steps are what is scarce.
             batch_size: 16,
-            epochs: 5,
-            trials: 6,
-            retrains: 6,
+            epochs: 10,
+            trials: 20,
+            retrains: 10,
         },
         Preset::Standard => Budget {
             images: images(20_000, 5_000),

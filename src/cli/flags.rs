@@ -15,12 +15,12 @@ use crate::train::{DecayMode, Method, Schedule};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Preset {
-    /// A first answer within minutes.
+    /// A first answer within two minutes.
     #[default]
     Quick,
-    /// An afternoon's evidence.
+    /// Firmer evidence within half an hour.
     Standard,
-    /// The whole data set, for a report.
+    /// The whole data set, for a report; hours.
     Full,
 }
 
