@@ -129,7 +129,7 @@ impl Setup {
     ) -> Manifest {
         Manifest {
             status: "running",
-            command: std::env::args().collect::<Vec<_>>().join(" "),
+            command: command_line(),
             experiment,
             version: env!("CARGO_PKG_VERSION"),
             source: SourceRevision::current(),
@@ -158,6 +158,15 @@ impl Setup {
             images_per_second: 0.0,
         }
     }
+}
+
+/// The command line, the program by its name alone.
+fn command_line() -> String {
+    let mut arguments = std::env::args();
+    let program = arguments.next().unwrap_or_default();
+    let name = std::path::Path::new(&program).file_stem().map(|name| name.to_string_lossy());
+    let name = name.map_or(program.clone(), std::borrow::Cow::into_owned);
+    std::iter::once(name).chain(arguments).collect::<Vec<_>>().join(" ")
 }
 
 fn load(flags: &CommonFlags) -> anyhow::Result<Dataset> {
