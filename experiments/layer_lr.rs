@@ -1,6 +1,6 @@
 //! Question 1: should the learning rate be the same in every layer?
 //!
-//! Protocol, after METHODS "Protocol" in docs/methods.md:
+//! The protocol:
 //!
 //! 1. A stratified, seeded split; tuning looks at validation images only.
 //! 2. Two arms, both tuned by random search with the same number of trials, epochs and images:

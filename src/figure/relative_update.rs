@@ -10,6 +10,10 @@ use super::{Figure, FigureError};
 /// Bands of more layers than this would cover each other.
 const FEW_LAYERS: usize = 7;
 
+/// Updates below this share of a layer's median are left out: the last steps of a cosine schedule
+/// would stretch the axis over decades that say nothing.
+const FAINT: f64 = 0.01;
+
 /// Relative update of each layer over the steps, one panel an arm.
 pub(super) struct RelativeUpdate;
 
@@ -60,7 +64,8 @@ impl Figure for RelativeUpdate {
             &[
                 summary::counts(&finals),
                 "Relative update: norm of a step's change of a layer's parameters over the norm of \
-                 the parameters; long series are averaged geometrically over neighbouring steps."
+                 the parameters; long series are averaged geometrically over neighbouring steps. Steps \
+                 below a hundredth of their layer's median, as at a schedule's end, are left out."
                     .to_owned(),
                 match (several, banded) {
                     (true, true) => "Line: median over seeds; band: least to greatest.".to_owned(),
@@ -79,7 +84,12 @@ impl Figure for RelativeUpdate {
 fn positive(run: &Run, trial: &Trial, layer: usize) -> Vec<(f64, f64)> {
     let rows = run.layer_points.iter().filter(|p| p.trial == trial.trial && p.layer == layer);
     let points = rows.filter_map(|p| Some((p.step as f64, p.relative_update?)));
-    points.filter(|p| p.1 > 0.0).collect()
+    let mut points: Vec<_> = points.filter(|p| p.1 > 0.0).collect();
+    let mut values: Vec<_> = points.iter().map(|p| p.1).collect();
+    values.sort_by(f64::total_cmp);
+    let median = values.get(values.len() / 2).copied().unwrap_or(0.0);
+    points.retain(|p| p.1 >= FAINT * median);
+    points
 }
 
 fn series(run: &Run, of_arm: &Finals) -> Vec<Series> {

@@ -85,7 +85,7 @@ mod tests {
             let macs: usize = layers.iter().map(Layer::macs).sum();
             (parameters, macs)
         };
-        // METHODS table: tutorial 62,006 parameters, .652 M MAC; ResNet-20 269,722, 40.55 M.
+        // Published: tutorial 62,006 parameters, .652 M MAC; ResNet-20 269,722 and 40.55 M.
         assert_eq!(size("tutorial"), (62_006, 651_720));
         assert_eq!(size("resnet20"), (269_722, 40_551_040));
     }
