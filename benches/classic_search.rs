@@ -81,6 +81,14 @@ fn main() -> anyhow::Result<()> {
     let stop = AtomicBool::new(false);
     let rungs = Rungs::default();
 
+    let net = build("tutorial", &NetOptions::default())?;
+    let inputs = RunInputs {
+        dataset: &dataset,
+        split: &split,
+        net: net.as_ref(),
+        device: &device,
+        stop: &stop,
+    };
     let run = |trial: &u64| -> anyhow::Result<Outcome> {
         let mut random = stream(flags.seed, Purpose::Configuration, *trial);
         let mut units = || 1 << random.random_range(2..9);
@@ -98,14 +106,7 @@ fn main() -> anyhow::Result<()> {
             augmentation: Augmentation::None,
             diagnostics_every: None,
         };
-        let inputs = RunInputs {
-            dataset: &dataset,
-            split: &split,
-            net: net.as_ref(),
-            device: &device,
-            stop: &stop,
-        };
-        let mut run = TrainingRun::new(inputs, settings)?;
+        let mut run = TrainingRun::new(RunInputs { net: net.as_ref(), ..inputs }, settings)?;
         let mut outcome = Outcome { epochs: 0, loss: f64::INFINITY, accuracy: 0.0 };
         while run.progress().status == RunStatus::Running {
             let EpochEnd::Done(report) = run.epoch() else { break };
@@ -130,7 +131,6 @@ fn main() -> anyhow::Result<()> {
     let (loss, accuracy) = best.map_or((f64::NAN, 0.0), |best| (best.loss, best.accuracy));
 
     // A trial that does nothing but start: its net, weights, optimiser and first batch.
-    let net = build("tutorial", &NetOptions::default())?;
     let nothing = |_: &u64| {
         let rates = LayerRates::uniform(1e-3, &net.layers()).expect("a usable rate");
         let settings = RunSettings {
@@ -143,13 +143,6 @@ fn main() -> anyhow::Result<()> {
             order: Order::Shuffled,
             augmentation: Augmentation::None,
             diagnostics_every: None,
-        };
-        let inputs = RunInputs {
-            dataset: &dataset,
-            split: &split,
-            net: net.as_ref(),
-            device: &device,
-            stop: &stop,
         };
         TrainingRun::new(inputs, settings).map(drop)
     };

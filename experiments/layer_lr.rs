@@ -26,7 +26,7 @@ use strata::random::{Purpose, stream};
 use strata::rates::{Coefficient, LayerRates, Scheme, scheme};
 use strata::record::{Manifest, RunFolder, TrialRow, replace_file};
 use strata::search::{Reporter, run_parallel};
-use strata::train::{Method, RunInputs, RunSettings};
+use strata::train::{Method, RunSettings};
 
 const EXPERIMENT: &str = "layer_lr";
 
@@ -312,13 +312,7 @@ impl<'a> Experiment<'a> {
             plans.iter().filter(|plan| rows.iter().all(|row| row.trial != plan.trial)).collect();
         let stop = cli::stop_on_interrupt();
         let Self { setup, reporter, .. } = &*self;
-        let inputs = RunInputs {
-            dataset: &setup.dataset,
-            split: &setup.split,
-            net: setup.net.as_ref(),
-            device: &setup.device,
-            stop,
-        };
+        let inputs = setup.inputs(stop);
         let evaluate = |plan: &&CnnTrial| {
             run_cnn_trial(plan, inputs, tables, TrialFiles::default(), |_| reporter.epoch())
         };

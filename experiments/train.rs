@@ -87,13 +87,7 @@ fn train(flags: &Flags) -> anyhow::Result<()> {
     };
     // Before anything is written, so that a mistake leaves no half-made folder behind.
     let stop = cli::stop_on_interrupt();
-    let inputs = RunInputs {
-        dataset: &setup.dataset,
-        split: &setup.split,
-        net: setup.net.as_ref(),
-        device: &setup.device,
-        stop,
-    };
+    let inputs = setup.inputs(stop);
     let mut probe = strata::train::TrainingRun::new(inputs, run.clone())?;
     if let Some(path) = &flags.import_weights {
         probe.import_weights(path)?;

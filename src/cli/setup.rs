@@ -1,5 +1,6 @@
 //! From common flags to data, net and device.
 
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use anyhow::Context;
@@ -11,7 +12,7 @@ use crate::device::ComputeDevice;
 use crate::net::{self, Architecture, NetOptions};
 use crate::ops;
 use crate::record::{DatasetRecord, Manifest, SourceRevision, machine};
-use crate::train::{Method, OptimizerSettings};
+use crate::train::{Method, OptimizerSettings, RunInputs};
 
 /// Weight decay of AdamW unless told otherwise: PyTorch's.
 const ADAMW_DECAY: f64 = 1e-2;
@@ -103,6 +104,12 @@ impl Setup {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let workers = flags.workers.unwrap_or(cores);
         Ok(Self { dataset, split, net, device, optimizer, workers, started })
+    }
+
+    /// What all runs of the experiment share; they stop when `stop` is raised.
+    pub fn inputs<'a>(&'a self, stop: &'a AtomicBool) -> RunInputs<'a> {
+        let Self { dataset, split, device, .. } = self;
+        RunInputs { dataset, split, net: self.net.as_ref(), device, stop }
     }
 
     /// Settings that results depend on; an experiment adds its own.

@@ -6,13 +6,15 @@ use burn::backend::Autodiff;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::autodiff::ops::{Backward, NodeGuard, Ops, OpsKind};
 use burn::tensor::Tensor;
 use burn_flex::{Flex, FlexTensor};
 
 use super::super::kernel::{ConvBlock, ConvShape, Gradients as KernelGradients, Layout, Saved};
 use super::super::{Activation, ConvGeometry};
-use super::{Opened, as_nhwc, contiguous, image, open, sizes, stored, tensor, threads, values};
+use super::{
+    Opened, Tracked, as_nhwc, contiguous, image, open, sizes, stored, tensor, threads, values,
+};
 
 /// See [`crate::ops::conv_block`]; none where the kernels do not apply.
 pub(in super::super) fn conv_block(
@@ -36,41 +38,33 @@ pub(in super::super) fn conv_block(
             Some(Tensor::from_primitive::<Flex>(call.forward().0))
         }
         (Opened::Tracked(x), Opened::Tracked(weight)) => {
-            let Some(bias) = bias else {
-                let nodes = [x.node(), weight.node()];
-                let call = Call::new(
-                    x.into_primitive(),
-                    weight.into_primitive(),
-                    None,
-                    geometry,
-                    activation,
-                )?;
-                let prepared = ConvBackward.prepare::<NoCheckpointing>(nodes);
-                let y = match prepared.compute_bound().stateful() {
-                    OpsKind::Tracked(prepared) => {
-                        let (y, state) = call.forward();
-                        prepared.finish(state, y)
-                    }
-                    OpsKind::UnTracked(prepared) => prepared.finish(call.forward().0),
-                };
-                return Some(Tensor::from_primitive::<Autodiff<Flex>>(y));
-            };
-            let bias = bias.tracked()?;
-            let nodes = [x.node(), weight.node(), bias.node()];
-            let bias = Some(bias.into_primitive());
-            let call =
-                Call::new(x.into_primitive(), weight.into_primitive(), bias, geometry, activation)?;
-            let prepared = ConvBackward.prepare::<NoCheckpointing>(nodes);
-            let y = match prepared.compute_bound().stateful() {
-                OpsKind::Tracked(prepared) => {
-                    let (y, state) = call.forward();
-                    prepared.finish(state, y)
+            let nodes = [x.node(), weight.node()];
+            let (x, weight) = (x.into_primitive(), weight.into_primitive());
+            let y = match bias {
+                None => track(nodes, Call::new(x, weight, None, geometry, activation)?),
+                Some(bias) => {
+                    let bias = bias.tracked()?;
+                    let [x_node, weight_node] = nodes;
+                    let nodes = [x_node, weight_node, bias.node()];
+                    let bias = Some(bias.into_primitive());
+                    track(nodes, Call::new(x, weight, bias, geometry, activation)?)
                 }
-                OpsKind::UnTracked(prepared) => prepared.finish(call.forward().0),
             };
             Some(Tensor::from_primitive::<Autodiff<Flex>>(y))
         }
         _ => None,
+    }
+}
+
+/// Computes `call` and puts it on the graph behind `nodes`.
+fn track<const N: usize>(nodes: [NodeGuard; N], call: Call) -> Tracked
+where
+    ConvBackward: Backward<Flex, N, State = Arc<State>>,
+{
+    let (y, state) = call.forward();
+    match ConvBackward.prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {
+        OpsKind::Tracked(prepared) => prepared.finish(state, y),
+        OpsKind::UnTracked(prepared) => prepared.finish(y),
     }
 }
 
