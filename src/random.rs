@@ -33,6 +33,12 @@ pub enum Purpose {
     Permutation = 9,
     /// Probe batches and probe vectors of diagnostics; index = epoch.
     Probe = 10,
+    /// What samplers draw; index = trial.
+    Sampler = 11,
+    /// What schedulers draw; index = trial or generation.
+    Scheduler = 12,
+    /// Noise of analytic objectives; index = trial.
+    Noise = 13,
 }
 
 /// Separates our keys from those of any other user of ChaCha with small integer seeds.

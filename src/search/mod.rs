@@ -1,9 +1,14 @@
-//! Searching: what is tried, and how trials are executed and shown.
+//! Searching: what is tried, what is stopped, and how trials are executed, recorded and shown.
 //!
-//! Knows the objective only as a function from a job to a result, and nothing of Burn.
+//! Knows the objective only by its trait, and nothing of Burn.
 
 mod reporter;
 mod runner;
+pub mod sampler;
+pub mod scheduler;
+pub mod space;
+mod trial;
 
 pub use reporter::Reporter;
 pub use runner::run_parallel;
+pub use trial::{Direction, Observation, TrialState};

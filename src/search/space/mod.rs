@@ -1,0 +1,129 @@
+//! Search spaces: hyperparameters, the distributions they are drawn from, and when they exist.
+//!
+//! A hyperparameter's value is an `f64` inside the search: the number itself, or the index of a
+//! choice. So samplers know one kind of value, the journal stores it as Optuna does, and only
+//! [`Distribution::external`] knows what a person wrote.
+
+mod distribution;
+
+pub use distribution::{Choice, Distribution};
+
+use serde::{Deserialize, Serialize};
+
+/// A value for each active hyperparameter, in the order of the space.
+///
+/// Values are internal: numbers as they are, choices by their index.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Configuration(Vec<(String, f64)>);
+
+impl Configuration {
+    /// The value of the hyperparameter called `name`, if it is active.
+    pub fn get(&self, name: &str) -> Option<f64> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| *value)
+    }
+
+    /// Sets a value; a new name goes to the end.
+    pub fn set(&mut self, name: &str, value: f64) {
+        match self.0.iter_mut().find(|(known, _)| known == name) {
+            Some((_, slot)) => *slot = value,
+            None => self.0.push((name.to_owned(), value)),
+        }
+    }
+
+    /// Names and values.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, f64)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), *value))
+    }
+
+    /// Number of active hyperparameters.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether no hyperparameter is active.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl FromIterator<(String, f64)> for Configuration {
+    fn from_iter<I: IntoIterator<Item = (String, f64)>>(values: I) -> Self {
+        Self(values.into_iter().collect())
+    }
+}
+
+/// One searched quantity.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parameter {
+    /// Name, unique in the space.
+    pub name: String,
+    /// What it is drawn from.
+    pub distribution: Distribution,
+    /// It exists only where all of these hold.
+    pub conditions: Vec<Condition>,
+    /// Internal value to start from, if the space names one.
+    pub default: Option<f64>,
+}
+
+/// A hyperparameter exists only while an earlier one has one of some values.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Condition {
+    /// Name of the earlier hyperparameter.
+    pub parameter: String,
+    /// Its internal values that allow the later one.
+    pub values: Vec<f64>,
+}
+
+/// What is searched.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Space {
+    /// Hyperparameters; conditions refer to earlier ones only.
+    pub parameters: Vec<Parameter>,
+    /// Configurations to try first, whole or in part: what they leave open the sampler fills in.
+    pub points: Vec<Configuration>,
+}
+
+impl Space {
+    /// The hyperparameter called `name`.
+    pub fn parameter(&self, name: &str) -> Option<&Parameter> {
+        self.parameters.iter().find(|parameter| parameter.name == name)
+    }
+
+    /// Whether `parameter` exists beside the values that `configuration` has for earlier ones.
+    pub fn is_active(&self, parameter: &Parameter, configuration: &Configuration) -> bool {
+        parameter.conditions.iter().all(|condition| {
+            let value = configuration.get(&condition.parameter);
+            value.is_some_and(|value| condition.values.contains(&value))
+        })
+    }
+
+    /// Builds a configuration by asking `value` for every hyperparameter that is active, in order.
+    pub fn configure(
+        &self,
+        mut value: impl FnMut(&Parameter, &Configuration) -> f64,
+    ) -> Configuration {
+        let mut configuration = Configuration::default();
+        for parameter in &self.parameters {
+            if self.is_active(parameter, &configuration) {
+                let value = value(parameter, &configuration);
+                configuration.set(&parameter.name, value);
+            }
+        }
+        configuration
+    }
+
+    /// Whether `configuration` has a value inside its distribution for exactly the active
+    /// hyperparameters.
+    pub fn contains(&self, configuration: &Configuration) -> bool {
+        let mut active = 0;
+        for parameter in &self.parameters {
+            let value = configuration.get(&parameter.name);
+            match (self.is_active(parameter, configuration), value) {
+                (true, Some(value)) if parameter.distribution.contains(value) => active += 1,
+                (false, None) => {}
+                _ => return false,
+            }
+        }
+        active == configuration.len()
+    }
+}
