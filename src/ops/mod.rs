@@ -131,6 +131,18 @@ pub fn cross_entropy(logits: Tensor<2>, labels: &[i64]) -> Tensor<1> {
     burn::cross_entropy(logits, labels)
 }
 
+/// The memory of a plain tensor that is used no more, to be filled again: on Flex, if nothing else
+/// holds the tensor, the vector it was made of; elsewhere an empty one.
+pub fn reclaim<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    #[cfg(feature = "flex")]
+    if let Some(memory) = flex::reclaim(tensor) {
+        return memory;
+    }
+    #[cfg(not(feature = "flex"))]
+    drop(tensor);
+    Vec::new()
+}
+
 /// Which implementation of the operations runs on `device`, for the manifest.
 pub fn implementation(device: &ComputeDevice) -> String {
     #[cfg(feature = "flex")]

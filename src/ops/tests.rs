@@ -277,3 +277,19 @@ fn tensors_on_and_off_the_graph_are_left_to_burn() {
     let geometry = ConvGeometry { stride: 1, padding: 1 };
     assert!(flex::conv_block(&x, &weight, None, geometry, Activation::Relu).is_none());
 }
+
+#[test]
+fn a_batch_s_memory_comes_back_once_nothing_else_holds_it() {
+    let device = test_device();
+    let memory = noise(0, 2 * 3 * 8 * 8);
+    let address = memory.as_ptr();
+    let x = Tensor::<4>::from_data(TensorData::new(memory, [2, 3, 8, 8]), &device);
+    let weight = random(1, [6, 3, 3, 3], &device).autodiff().require_grad();
+    let geometry = ConvGeometry { stride: 1, padding: 0 };
+    let y = super::conv_block(x.clone().autodiff(), weight, None, geometry, ACTIVATIONS[2]);
+    let held = x.clone();
+    assert!(super::reclaim(held).is_empty(), "the graph still needs it");
+    drop(y.sum().backward());
+    let back = super::reclaim(x);
+    assert_eq!(back.as_ptr(), address);
+}

@@ -36,9 +36,10 @@ pub fn evaluate(
     let (mut pixels, mut labels) = (Vec::new(), Vec::new());
     while batches.next_into(&mut pixels, &mut labels).is_some() {
         let images = on_device(std::mem::take(&mut pixels), device);
-        let logits = net.forward(&mut Pass::evaluation(parameters), images);
+        let logits = net.forward(&mut Pass::evaluation(parameters), images.clone());
+        pixels = ops::reclaim(images);
         let loss = ops::cross_entropy(logits.clone(), &labels);
-        tally.add(loss, logits, std::mem::take(&mut labels));
+        labels = tally.add(loss, logits, labels);
     }
     tally.finish()
 }
@@ -47,6 +48,8 @@ pub fn evaluate(
 pub(super) struct Tally {
     every: usize,
     pending: Vec<(Tensor<1>, Tensor<2>, Vec<i64>)>,
+    /// Memory for the classes of later batches.
+    spare: Vec<Vec<i64>>,
     loss: f64,
     hits: u64,
     images: u64,
@@ -55,15 +58,22 @@ pub(super) struct Tally {
 impl Tally {
     /// Reads after every `every` batches.
     pub(super) fn new(every: usize) -> Self {
-        Self { every, pending: Vec::new(), loss: 0.0, hits: 0, images: 0 }
+        Self { every, pending: Vec::new(), spare: Vec::new(), loss: 0.0, hits: 0, images: 0 }
     }
 
-    /// Adds a batch's mean loss, logits `[n, classes]` and classes.
-    pub(super) fn add(&mut self, loss: Tensor<1>, logits: Tensor<2>, labels: Vec<i64>) {
+    /// Adds a batch's mean loss, logits `[n, classes]` and classes; gives memory for the classes of
+    /// the next batch.
+    pub(super) fn add(
+        &mut self,
+        loss: Tensor<1>,
+        logits: Tensor<2>,
+        labels: Vec<i64>,
+    ) -> Vec<i64> {
         self.pending.push((loss, logits, labels));
         if self.pending.len() >= self.every {
             self.read();
         }
+        self.spare.pop().unwrap_or_default()
     }
 
     /// Whether a loss read so far was NaN or infinite.
@@ -85,12 +95,13 @@ impl Tally {
             self.images += size as u64;
             let logits = logits.into_data();
             let logits = logits.as_slice::<f32>().expect("logits are f32");
-            for (row, label) in logits.chunks_exact(classes).zip(labels) {
+            for (row, &label) in logits.chunks_exact(classes).zip(&labels) {
                 // The first of equal maxima, as PyTorch's argmax on the CPU.
                 let best =
                     (1..classes).fold(0, |best, i| if row[i] > row[best] { i } else { best });
                 self.hits += u64::from(best as i64 == label);
             }
+            self.spare.push(labels);
         }
     }
 }

@@ -252,10 +252,12 @@ impl<'a> TrainingRun<'a> {
             let factor = self.settings.schedule.factor(step, total);
             step += 1;
             images += size as u64;
-            let (loss, logits, rows) =
-                self.step(step, factor, std::mem::take(&mut pixels), &labels);
+            let batch = on_device(std::mem::take(&mut pixels), self.inputs.device);
+            let (loss, logits, rows) = self.step(step, factor, batch.clone(), &labels);
+            // The next batch goes where this one was: nothing is allocated for it.
+            pixels = ops::reclaim(batch);
             layers.extend(rows);
-            tally.add(loss, logits, std::mem::take(&mut labels));
+            labels = tally.add(loss, logits, labels);
             if tally.is_broken() {
                 break;
             }
@@ -303,11 +305,10 @@ impl<'a> TrainingRun<'a> {
         &mut self,
         step: u64,
         factor: f64,
-        pixels: Vec<f32>,
+        images: Tensor<4>,
         labels: &[i64],
     ) -> (Tensor<1>, Tensor<2>, Vec<LayerRow>) {
         let net = self.inputs.net;
-        let images = on_device(pixels, self.inputs.device);
         let mut pass = Pass::training(&self.parameters);
         let logits = net.forward(&mut pass, images.clone().autodiff());
         let loss = ops::cross_entropy(logits.clone(), labels);

@@ -66,6 +66,16 @@ impl Opened {
     }
 }
 
+/// The memory of a plain tensor that nothing else holds; none where there is none to be had.
+pub(super) fn reclaim<const D: usize>(tensor: Tensor<D>) -> Option<Vec<f32>> {
+    if tensor.dtype() != DType::F32 || tensor.is_autodiff() {
+        return None;
+    }
+    let tensor = tensor.try_into_primitive::<Flex>().ok()?;
+    let movable = tensor.is_unique() && tensor.is_contiguous();
+    if movable { tensor.into_data().try_into_vec().ok() } else { None }
+}
+
 /// A contiguous tensor of `values`.
 fn tensor(values: Vec<f32>, shape: &[usize]) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, Shape::from(shape.to_vec())))
