@@ -5,9 +5,11 @@ mod exit;
 mod flags;
 mod interrupt;
 mod setup;
+mod study;
 
 pub use config::parse_with_config;
 pub use exit::{run, say};
 pub use flags::{CommonFlags, LayerValues, Preset, value_name};
 pub use interrupt::{STOPPED_STATUS, Stopped, stop_on_interrupt};
-pub use setup::{PresetImages, Setup, count, positive_rate};
+pub use setup::{PresetImages, Setup, count, manifest_without_data, positive_rate};
+pub use study::{Mode, ReplayTime, StudyFlags};

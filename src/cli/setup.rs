@@ -12,10 +12,7 @@ use crate::device::ComputeDevice;
 use crate::net::{self, Architecture, NetOptions};
 use crate::ops;
 use crate::record::{DatasetRecord, Manifest, SourceRevision, machine};
-use crate::train::{Method, OptimizerSettings, RunInputs};
-
-/// Weight decay of AdamW unless told otherwise: PyTorch's.
-const ADAMW_DECAY: f64 = 1e-2;
+use crate::train::{OptimizerSettings, RunInputs};
 
 /// What an experiment works with, made from its flags.
 #[derive(Debug)]
@@ -58,7 +55,7 @@ impl Setup {
         let started = Instant::now();
         // Cheap checks first: no minute of loading before a misspelt name is reported.
         let device = ComputeDevice::open(flags.device)?;
-        let options = NetOptions { l1: flags.l1, l2: flags.l2 };
+        let options = Self::net_options(flags);
         let net = net::build(&flags.net, &options).context("--net")?;
         let dataset = load(flags)?;
 
@@ -89,15 +86,11 @@ impl Setup {
                 ops::implementation(&device),
             ));
         }
-        let default_decay = match flags.optimizer {
-            Method::Sgd => OptimizerSettings::default().weight_decay,
-            Method::AdamW => ADAMW_DECAY,
-        };
         let optimizer = OptimizerSettings {
             method: flags.optimizer,
             momentum: flags.momentum,
             nesterov: flags.nesterov,
-            weight_decay: flags.weight_decay.unwrap_or(default_decay),
+            weight_decay: flags.weight_decay.unwrap_or(flags.optimizer.default_weight_decay()),
             decay_mode: flags.decay_mode,
             ..OptimizerSettings::default()
         };
@@ -110,6 +103,11 @@ impl Setup {
     pub fn inputs<'a>(&'a self, stop: &'a AtomicBool) -> RunInputs<'a> {
         let Self { dataset, split, device, .. } = self;
         RunInputs { dataset, split, net: self.net.as_ref(), device, stop }
+    }
+
+    /// What the flags choose about the net besides its name.
+    pub fn net_options(flags: &CommonFlags) -> NetOptions {
+        NetOptions { l1: flags.l1, l2: flags.l2 }
     }
 
     /// Settings that results depend on; an experiment adds its own.
@@ -134,36 +132,50 @@ impl Setup {
         flags: &CommonFlags,
         settings: &Value,
     ) -> Manifest {
-        Manifest {
-            status: "running",
-            command: command_line(),
-            experiment,
-            version: env!("CARGO_PKG_VERSION"),
-            source: SourceRevision::current(),
-            burn: Manifest::BURN,
-            device: self.device.kind.to_string(),
-            operations: ops::implementation(&self.device),
-            machine: machine(),
-            workers: self.workers,
-            threads_per_trial: 1,
-            dataset: DatasetRecord {
-                name: self.dataset.name.to_owned(),
-                description: self.dataset.description.clone(),
-                digest: self.dataset.digest.clone(),
-                split_digest: self.split.digest(),
-                train_images: self.split.train.len(),
-                validation_images: self.split.validation.len(),
-                test_images: self.dataset.test.len(),
-            },
-            net: flags.net.clone(),
-            preset: flags.preset.map(value_name),
-            seed: flags.seed,
-            settings: settings.clone(),
-            wall_seconds: 0.0,
-            trials: 0,
-            trials_per_hour: 0.0,
-            images_per_second: 0.0,
-        }
+        let mut manifest = manifest_without_data(experiment, flags, settings);
+        manifest.operations = ops::implementation(&self.device);
+        manifest.workers = self.workers;
+        manifest.dataset = Some(DatasetRecord {
+            name: self.dataset.name.to_owned(),
+            description: self.dataset.description.clone(),
+            digest: self.dataset.digest.clone(),
+            split_digest: self.split.digest(),
+            train_images: self.split.train.len(),
+            validation_images: self.split.validation.len(),
+            test_images: self.dataset.test.len(),
+        });
+        manifest.net = Some(flags.net.clone());
+        manifest
+    }
+}
+
+/// A manifest for a run that begins and needs no images.
+pub fn manifest_without_data(
+    experiment: &'static str,
+    flags: &CommonFlags,
+    settings: &Value,
+) -> Manifest {
+    Manifest {
+        status: "running",
+        command: command_line(),
+        experiment,
+        version: env!("CARGO_PKG_VERSION"),
+        source: SourceRevision::current(),
+        burn: Manifest::BURN,
+        device: flags.device.to_string(),
+        operations: "none".to_owned(),
+        machine: machine(),
+        workers: 1,
+        threads_per_trial: 1,
+        dataset: None,
+        net: None,
+        preset: flags.preset.map(value_name),
+        seed: flags.seed,
+        settings: settings.clone(),
+        wall_seconds: 0.0,
+        trials: 0,
+        trials_per_hour: 0.0,
+        images_per_second: 0.0,
     }
 }
 

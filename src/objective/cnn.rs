@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::TrialTables;
 use crate::record::{RecordError, TrialRow, TrialStatus};
+use crate::search::{Command, Ending};
 use crate::train::{
     EpochEnd, EpochReport, RunInputs, RunSettings, RunStatus, TrainError, TrainingRun,
 };
@@ -47,6 +48,31 @@ pub enum TrialError {
     Record(#[from] RecordError),
 }
 
+/// Runs epochs until the run ends or `after_epoch` says so. A run that is told to stop within an
+/// epoch counts as paused: that epoch can be run again.
+///
+/// # Errors
+/// Those of `after_epoch`.
+pub(super) fn train(
+    run: &mut TrainingRun,
+    mut after_epoch: impl FnMut(&TrainingRun, &EpochReport) -> Result<Command, TrialError>,
+) -> Result<Ending, TrialError> {
+    while run.progress().status == RunStatus::Running {
+        let EpochEnd::Done(report) = run.epoch() else { return Ok(Ending::Paused) };
+        match after_epoch(run, &report)? {
+            Command::Continue => {}
+            // What ended by itself has nothing left to stop or pause.
+            _ if run.progress().status != RunStatus::Running => {}
+            Command::Stop => return Ok(Ending::Stopped),
+            Command::Pause => return Ok(Ending::Paused),
+        }
+    }
+    Ok(match run.progress().status {
+        RunStatus::Diverged => Ending::Diverged,
+        _ => Ending::Complete,
+    })
+}
+
 /// Runs a trial and records it; `on_epoch` hears of each epoch. Gives none if the trial was told to
 /// stop before its end: it can be run again.
 ///
@@ -68,27 +94,29 @@ pub fn run_cnn_trial(
     if let Some(last) = last.as_ref().filter(|path| path.exists()) {
         run.resume(last)?;
     }
-    while run.progress().status == RunStatus::Running {
-        let EpochEnd::Done(report) = run.epoch() else {
-            return Ok(None);
-        };
-        tables.epoch(plan.trial, &report)?;
+    let last = last.as_deref();
+    let end = train(&mut run, |run, report| {
+        tables.epochs.epoch(plan.trial, report)?;
         if report.progress.status != RunStatus::Diverged {
             if let Some(best) = best.as_ref().filter(|_| report.is_best) {
                 run.save_checkpoint(best)?;
             }
-            if let Some(last) = &last {
+            if let Some(last) = last {
                 run.save_checkpoint(last)?;
             }
         }
-        on_epoch(&report);
+        on_epoch(report);
+        Ok(Command::Continue)
+    })?;
+    if end == Ending::Paused {
+        return Ok(None);
     }
 
     let progress = run.progress().clone();
-    let complete = progress.status == RunStatus::Complete;
+    let complete = end == Ending::Complete;
     let test = (plan.test && complete).then(|| run.test());
     if let Some(test) = &test {
-        tables.test(plan.trial, test, &progress)?;
+        tables.epochs.test(plan.trial, test, &progress)?;
     }
     if let Some(path) = files.export_weights.filter(|_| complete) {
         run.export_weights(path)?;

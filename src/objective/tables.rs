@@ -1,4 +1,4 @@
-//! The three tables that trials write, shared by all workers.
+//! The tables that trials write, shared by all workers.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -7,52 +7,51 @@ use crate::record::{
 };
 use crate::train::{EpochReport, Evaluation, LayerRow, Progress};
 
-/// `trials.csv`, `curves.csv` and `layers.csv` of a run.
-///
-/// Curves and layers grow by the epoch; the trial's own row comes last and says that the others
-/// are whole.
+/// `curves.csv` and `layers.csv`: rows of running trials, epoch by epoch.
 #[derive(Debug)]
-pub struct TrialTables {
-    columns: Vec<String>,
-    finished: Vec<TrialRow>,
-    trials: Mutex<Table>,
+pub struct EpochTables {
     curves: Mutex<Table>,
     layers: Mutex<Table>,
 }
 
-impl TrialTables {
-    /// Opens the tables in `folder`: new ones, or those of a resumed run. Rows of unfinished
-    /// trials are kept up to the step that `kept_steps` gives for the trial.
+/// Columns by which two rows are the same.
+const CURVE_KEY: &[&str] = &["trial", "step", "split"];
+const LAYER_KEY: &[&str] = &["trial", "step", "layer"];
+
+impl EpochTables {
+    /// Opens the tables in `folder`, keeping the rows that `keep` wants by trial and step.
     ///
     /// # Errors
     /// When a table cannot be read or written.
     pub fn open(
         folder: &RunFolder,
-        hyperparameters: &[String],
-        layers: &[String],
-        kept_steps: impl Fn(u64) -> u64,
+        keep: impl Fn(u64, u64) -> bool,
     ) -> Result<Self, RecordError> {
-        let columns = trial_columns(hyperparameters, layers);
-        let path = folder.file("trials.csv");
-        let finished = TrialRow::read_all(&path, &columns)?;
-        let trials = Table::reopen(&path, columns.clone(), |_| true)?;
         let keep = |row: &csv::StringRecord| {
             let field = |index: usize| row.get(index).and_then(|text| text.parse::<u64>().ok());
-            let (Some(trial), Some(step)) = (field(0), field(1)) else { return false };
-            finished.iter().any(|row| row.trial == trial) || step <= kept_steps(trial)
+            matches!((field(0), field(1)), (Some(trial), Some(step)) if keep(trial, step))
         };
         let reopen = |name: &str, columns: &[&str]| {
-            let columns = columns.iter().map(|name| (*name).to_owned()).collect();
-            Table::reopen(&folder.file(name), columns, keep).map(Mutex::new)
+            Table::reopen(&folder.file(name), owned(columns), keep).map(Mutex::new)
         };
-        let curves = reopen("curves.csv", CURVE_COLUMNS)?;
-        let layers = reopen("layers.csv", LAYER_COLUMNS)?;
-        Ok(Self { columns, finished, trials: Mutex::new(trials), curves, layers })
+        Ok(Self {
+            curves: reopen("curves.csv", CURVE_COLUMNS)?,
+            layers: reopen("layers.csv", LAYER_COLUMNS)?,
+        })
     }
 
-    /// Trials that had finished when the tables were opened.
-    pub fn finished(&self) -> &[TrialRow] {
-        &self.finished
+    /// Joins the tables in `folder` beside another process that has them open.
+    ///
+    /// # Errors
+    /// When a table cannot be opened.
+    pub fn join(folder: &RunFolder) -> Result<Self, RecordError> {
+        let join = |name: &str, columns: &[&str]| {
+            Table::join(&folder.file(name), owned(columns)).map(Mutex::new)
+        };
+        Ok(Self {
+            curves: join("curves.csv", CURVE_COLUMNS)?,
+            layers: join("layers.csv", LAYER_COLUMNS)?,
+        })
     }
 
     /// Records an epoch of a trial.
@@ -82,6 +81,63 @@ impl TrialTables {
         lock(&self.curves).append(&curve_row(trial, "test", test, progress))
     }
 
+    /// Sorts the tables by trial, so that the files do not depend on which worker was faster, and
+    /// keeps the last of rows that were written again after an interruption.
+    ///
+    /// # Errors
+    /// When a table cannot be written.
+    pub fn sort(self) -> Result<(), RecordError> {
+        for (table, key) in [(self.curves, CURVE_KEY), (self.layers, LAYER_KEY)] {
+            table.into_inner().unwrap_or_else(PoisonError::into_inner).sort_unique(key)?;
+        }
+        Ok(())
+    }
+}
+
+fn owned(columns: &[&str]) -> Vec<String> {
+    columns.iter().map(|name| (*name).to_owned()).collect()
+}
+
+/// `trials.csv`, `curves.csv` and `layers.csv` of a run.
+///
+/// Curves and layers grow by the epoch; the trial's own row comes last and says that the others
+/// are whole.
+#[derive(Debug)]
+pub struct TrialTables {
+    columns: Vec<String>,
+    finished: Vec<TrialRow>,
+    trials: Mutex<Table>,
+    /// Rows of running trials.
+    pub epochs: EpochTables,
+}
+
+impl TrialTables {
+    /// Opens the tables in `folder`: new ones, or those of a resumed run. Rows of unfinished
+    /// trials are kept up to the step that `kept_steps` gives for the trial.
+    ///
+    /// # Errors
+    /// When a table cannot be read or written.
+    pub fn open(
+        folder: &RunFolder,
+        hyperparameters: &[String],
+        layers: &[String],
+        kept_steps: impl Fn(u64) -> u64,
+    ) -> Result<Self, RecordError> {
+        let columns = trial_columns(hyperparameters, layers);
+        let path = folder.file("trials.csv");
+        let finished = TrialRow::read_all(&path, &columns)?;
+        let trials = Table::reopen(&path, columns.clone(), |_| true)?;
+        let epochs = EpochTables::open(folder, |trial, step| {
+            finished.iter().any(|row| row.trial == trial) || step <= kept_steps(trial)
+        })?;
+        Ok(Self { columns, finished, trials: Mutex::new(trials), epochs })
+    }
+
+    /// Trials that had finished when the tables were opened.
+    pub fn finished(&self) -> &[TrialRow] {
+        &self.finished
+    }
+
     /// Records the end of a trial.
     ///
     /// # Errors
@@ -95,10 +151,8 @@ impl TrialTables {
     /// # Errors
     /// When a table cannot be written.
     pub fn sort(self) -> Result<(), RecordError> {
-        for table in [self.trials, self.curves, self.layers] {
-            table.into_inner().unwrap_or_else(PoisonError::into_inner).sort()?;
-        }
-        Ok(())
+        self.trials.into_inner().unwrap_or_else(PoisonError::into_inner).sort_unique(&["trial"])?;
+        self.epochs.sort()
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -10,13 +12,16 @@ use super::{RecordError, replace_file};
 const MANIFEST: &str = "manifest.json";
 const LOCK: &str = ".lock";
 
+/// How long a process that joins a run waits for the one that is opening or closing it.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// The folder that `--out` names, locked for this process until dropped.
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
     /// Whether a run is being resumed.
     pub resumed: bool,
-    _lock: File,
+    lock: File,
 }
 
 impl RunFolder {
@@ -27,6 +32,81 @@ impl RunFolder {
     /// settings; when there is nothing to resume; when it holds other files. Nothing that was there
     /// is changed then.
     pub fn claim(path: &Path, resume: bool, settings: &Value) -> Result<Self, RecordError> {
+        let folder = Self::open(path, resume, settings, &[])?;
+        match folder.lock.try_lock() {
+            Ok(()) => Ok(folder),
+            Err(TryLockError::WouldBlock) => Err(RecordError::Locked { path: path.to_owned() }),
+            Err(TryLockError::Error(source)) => {
+                Err(RecordError::Unwritable { path: path.to_owned(), source })
+            }
+        }
+    }
+
+    /// Claims `path` for a run that several processes may work on. A folder without a run may be
+    /// resumed if it holds one of the files `begun`: another program has begun there. The second
+    /// value says whether no other process works there; this one then has the folder to itself
+    /// until it calls [`admit_others`](Self::admit_others).
+    ///
+    /// # Errors
+    /// As [`claim`](Self::claim), but a process beside this one is no error.
+    pub fn claim_shared(
+        path: &Path,
+        resume: bool,
+        settings: &Value,
+        begun: &[&str],
+    ) -> Result<(Self, bool), RecordError> {
+        let folder = Self::open(path, resume, settings, begun)?;
+        let alone = folder.try_alone()?;
+        if !alone && !resume {
+            return Err(RecordError::Locked { path: path.to_owned() });
+        }
+        if !alone {
+            folder.admit_others()?;
+        }
+        Ok((folder, alone))
+    }
+
+    /// Lets other processes join the run.
+    ///
+    /// # Errors
+    /// When another process keeps the folder to itself for too long.
+    pub fn admit_others(&self) -> Result<(), RecordError> {
+        let unwritable = |source| RecordError::Unwritable { path: self.path.clone(), source };
+        let started = Instant::now();
+        self.lock.unlock().map_err(unwritable)?;
+        loop {
+            match self.lock.try_lock_shared() {
+                Ok(()) => return Ok(()),
+                Err(TryLockError::Error(source)) => return Err(unwritable(source)),
+                Err(TryLockError::WouldBlock) if started.elapsed() > PATIENCE => {
+                    return Err(RecordError::Locked { path: self.path.clone() });
+                }
+                Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(50)),
+            }
+        }
+    }
+
+    /// Whether no other process works in the folder; if so, none can join from now on.
+    ///
+    /// # Errors
+    /// When the lock cannot be asked.
+    pub fn try_alone(&self) -> Result<bool, RecordError> {
+        let unwritable = |source| RecordError::Unwritable { path: self.path.clone(), source };
+        self.lock.unlock().map_err(unwritable)?;
+        match self.lock.try_lock() {
+            Ok(()) => Ok(true),
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(source)) => Err(unwritable(source)),
+        }
+    }
+
+    /// Checks what is there and makes the folder if need be; locks nothing yet.
+    fn open(
+        path: &Path,
+        resume: bool,
+        settings: &Value,
+        begun: &[&str],
+    ) -> Result<Self, RecordError> {
         let unwritable = |source| RecordError::Unwritable { path: path.to_owned(), source };
         let known = Self::read_manifest(path)?;
         match (&known, resume) {
@@ -34,6 +114,7 @@ impl RunFolder {
                 let command = manifest["command"].as_str().unwrap_or("unknown command").to_owned();
                 return Err(RecordError::Occupied { path: path.to_owned(), command });
             }
+            (None, true) if begun.iter().any(|name| path.join(name).exists()) => {}
             (None, true) => {
                 return Err(RecordError::NothingToResume { path: path.to_owned() });
             }
@@ -47,14 +128,7 @@ impl RunFolder {
             }
         }
         let lock = File::create(path.join(LOCK)).map_err(unwritable)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(RecordError::Locked { path: path.to_owned() });
-            }
-            Err(TryLockError::Error(source)) => return Err(unwritable(source)),
-        }
-        Ok(Self { path: path.to_owned(), resumed: resume, _lock: lock })
+        Ok(Self { path: path.to_owned(), resumed: resume, lock })
     }
 
     /// The file called `name` in the folder.

@@ -53,10 +53,12 @@ pub struct Manifest {
     pub workers: usize,
     /// Threads a trial.
     pub threads_per_trial: usize,
-    /// Data.
-    pub dataset: DatasetRecord,
-    /// Net by name.
-    pub net: String,
+    /// Data; none for an analytic function.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dataset: Option<DatasetRecord>,
+    /// Net by name; none for an analytic function.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub net: Option<String>,
     /// The preset, where one was named.
     pub preset: Option<String>,
     /// Seed of everything.

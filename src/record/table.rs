@@ -1,5 +1,7 @@
 //! A CSV table that grows by whole rows.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -87,12 +89,39 @@ impl Table {
             .map_err(|source| RecordError::Write { path: self.path.clone(), source })
     }
 
-    /// Sorts the rows by their first column, a number, keeping the order among equals.
+    /// Opens a table for appending while another process has it open: nothing is rewritten.
+    ///
+    /// # Errors
+    /// When the file is missing, or has other columns.
+    pub fn join(path: &Path, columns: Vec<String>) -> Result<Self, RecordError> {
+        Self::read(path, &columns)?;
+        let failed = |source| RecordError::Write { path: path.to_owned(), source };
+        let file = OpenOptions::new().append(true).open(path).map_err(failed)?;
+        Ok(Self { path: path.to_owned(), columns, file })
+    }
+
+    /// Sorts the rows by their first column, a number, keeping the order among equals; of rows that
+    /// agree in the columns `key`, the last is kept, in the place of the first.
     ///
     /// # Errors
     /// When the file cannot be read or written.
-    pub fn sort(self) -> Result<(), RecordError> {
-        let mut rows = Self::read(&self.path, &self.columns)?;
+    pub fn sort_unique(self, key: &[&str]) -> Result<(), RecordError> {
+        let key: Vec<usize> = (0..self.columns.len())
+            .filter(|&column| key.contains(&self.columns[column].as_str()))
+            .collect();
+        let mut places = HashMap::new();
+        let mut rows: Vec<StringRecord> = Vec::new();
+        for row in Self::read(&self.path, &self.columns)? {
+            let name: Vec<String> =
+                key.iter().map(|&column| row.get(column).unwrap_or("").to_owned()).collect();
+            match places.entry(name) {
+                Entry::Occupied(place) => rows[*place.get()] = row,
+                Entry::Vacant(place) => {
+                    place.insert(rows.len());
+                    rows.push(row);
+                }
+            }
+        }
         rows.sort_by_key(|row| row.get(0).and_then(|field| field.parse::<u64>().ok()));
         Self::write(&self.path, self.columns, &rows).map(drop)
     }
@@ -145,9 +174,11 @@ mod tests {
         fs::write(&path, &whole[..whole.len() - 2]).unwrap();
         let mut table = Table::reopen(&path, columns(), |_| true).unwrap();
         table.append(&row(1, "c")).unwrap();
-        table.sort().unwrap();
+        table.append(&row(1, "c")).unwrap();
+        table.append(&row(1, "b")).unwrap();
+        table.sort_unique(&["trial", "name"]).unwrap();
         let text = fs::read_to_string(&path).unwrap();
-        assert_eq!(text, "trial,name\n1,c\n2,\"a, \"\"quoted\"\"\"\n");
+        assert_eq!(text, "trial,name\n1,c\n1,b\n2,\"a, \"\"quoted\"\"\"\n");
     }
 
     #[test]

@@ -20,6 +20,16 @@ pub enum Method {
     AdamW,
 }
 
+impl Method {
+    /// λ unless told otherwise: 5e-4 with SGD, as CIFAR recipes use; PyTorch's 1e-2 with AdamW.
+    pub fn default_weight_decay(self) -> f64 {
+        match self {
+            Self::Sgd => 5e-4,
+            Self::AdamW => 1e-2,
+        }
+    }
+}
+
 /// What a layer's rate does to its weight decay.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
@@ -57,7 +67,7 @@ impl Default for OptimizerSettings {
             method: Method::Sgd,
             momentum: 0.9,
             nesterov: false,
-            weight_decay: 5e-4,
+            weight_decay: Method::Sgd.default_weight_decay(),
             decay_mode: DecayMode::Coupled,
             betas: (0.9, 0.999),
             epsilon: 1e-8,

@@ -18,6 +18,33 @@ pub enum Choice {
     Text(String),
 }
 
+impl Choice {
+    /// In few characters, for people.
+    pub fn short(&self) -> String {
+        match self {
+            Self::Float(value) => short(*value),
+            other => other.to_string(),
+        }
+    }
+}
+
+/// A number in few characters: four digits that count.
+pub fn short(value: f64) -> String {
+    let size = value.abs();
+    if value == 0.0 || !value.is_finite() {
+        return value.to_string();
+    }
+    if !(1e-3..1e5).contains(&size) {
+        return format!("{value:.2e}");
+    }
+    let decimals = (3 - size.log10().floor() as i32).max(0) as usize;
+    let text = format!("{value:.decimals$}");
+    match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text,
+    }
+}
+
 impl fmt::Display for Choice {
     fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
         match self {
@@ -265,6 +292,21 @@ mod tests {
                 let back = distribution.at(distribution.position(value));
                 assert!((back - value).abs() < 1e-9 * value.abs().max(1.0), "{distribution:?}");
             }
+        }
+    }
+
+    #[test]
+    fn numbers_are_short() {
+        for (value, text) in [
+            (0.0, "0"),
+            (1.0, "1"),
+            (0.012345, "0.01235"),
+            (123.456, "123.5"),
+            (12_345.6, "12346"),
+            (1e-5, "1.00e-5"),
+            (f64::NAN, "NaN"),
+        ] {
+            assert_eq!(short(value), text);
         }
     }
 

@@ -6,7 +6,7 @@
 
 mod distribution;
 
-pub use distribution::{Choice, Distribution};
+pub use distribution::{Choice, Distribution, short};
 
 use serde::{Deserialize, Serialize};
 
@@ -95,6 +95,16 @@ impl Space {
             let value = configuration.get(&condition.parameter);
             value.is_some_and(|value| condition.values.contains(&value))
         })
+    }
+
+    /// The values of a configuration as a person writes them; what the space does not know is left
+    /// out.
+    pub fn values(&self, configuration: &Configuration) -> Vec<(String, Choice)> {
+        let external = |(name, value): (&str, f64)| {
+            let distribution = &self.parameter(name)?.distribution;
+            Some((name.to_owned(), distribution.external(value)))
+        };
+        configuration.iter().filter_map(external).collect()
     }
 
     /// Builds a configuration by asking `value` for every hyperparameter that is active, in order.
