@@ -14,6 +14,22 @@ pub(super) struct Tick {
     pub label: String,
 }
 
+/// A strip at one end of an axis.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Strip {
+    /// The line between it and the data.
+    pub edge: f64,
+    /// Where its points belong.
+    pub at: f64,
+}
+
+/// The end of an axis that a strip lies at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Low,
+    High,
+}
+
 /// A range of values with its ticks; maps values to 0..1 and never fails to.
 #[derive(Clone, Debug)]
 pub(super) struct Axis {
@@ -21,10 +37,12 @@ pub(super) struct Axis {
     pub ticks: Vec<Tick>,
     /// Second labels, on the far side: values beside bars.
     pub far: Vec<Tick>,
-    /// A line between the data and a strip for what has no value.
-    pub strip: Option<f64>,
+    /// A strip beside the data for what has no value.
+    pub strip: Option<Strip>,
     /// Whether ticks are names: no grid lines, and room for long labels.
     pub names: bool,
+    /// Whether only the labels are drawn: no line and no tick marks.
+    pub bare: bool,
     scale: Scale,
     low: f64,
     high: f64,
@@ -62,14 +80,61 @@ impl Axis {
         self
     }
 
+    /// A linear axis around whole numbers: no ticks between them.
+    pub fn whole(label: &str, values: impl IntoIterator<Item = f64>, bounds: (f64, f64)) -> Self {
+        Self::linear(label, values, bounds).with_whole_ticks()
+    }
+
+    /// The same axis without ticks between whole numbers, if any remain.
+    pub fn with_whole_ticks(mut self) -> Self {
+        if self.ticks.iter().any(|t| t.at.fract() == 0.0) {
+            self.ticks.retain(|t| t.at.fract() == 0.0);
+        }
+        self
+    }
+
+    /// The same linear axis over another range, with the ticks it has.
+    pub fn between(self, low: f64, high: f64) -> Self {
+        Self { low, high, ..self }
+    }
+
+    /// The same axis with ticks at these values, as far as it reaches.
+    pub fn with_ticks(mut self, values: impl IntoIterator<Item = f64>) -> Self {
+        let inside = values.into_iter().filter(|v| self.covers(*v));
+        self.ticks = inside.map(|at| Tick { at, label: number(at) }).collect();
+        self
+    }
+
     /// Adds a strip under the data, labelled `label`; returns where its points belong.
     pub fn add_strip(&mut self, label: &str) -> f64 {
-        let height = (self.high - self.low) * 0.11;
-        let at = self.low - height * 0.55;
-        self.strip = Some(self.low);
-        self.low -= height;
-        self.ticks.push(Tick { at, label: label.to_owned() });
-        at
+        self.add_strip_at(End::Low, label, 0.11)
+    }
+
+    /// Adds a strip of a share of the axis at one end; returns where its points belong.
+    pub fn add_strip_at(&mut self, end: End, label: &str, share: f64) -> f64 {
+        let height = (self.high - self.low) * share;
+        let (edge, at) = match end {
+            End::Low => (self.low, self.low - height * 0.55),
+            End::High => (self.high, self.high + height * 0.55),
+        };
+        match end {
+            End::Low => self.low -= height,
+            End::High => self.high += height,
+        }
+        let value = |position: f64| match self.scale {
+            Scale::Linear => position,
+            Scale::Log => 10f64.powf(position),
+        };
+        let strip = Strip { edge: value(edge), at: value(at) };
+        self.strip = Some(strip);
+        self.ticks.push(Tick { at: strip.at, label: label.to_owned() });
+        strip.at
+    }
+
+    /// Whether `value` lies on the axis, its strip included, rather than beyond its ends.
+    pub fn covers(&self, value: f64) -> bool {
+        let value = if self.scale == Scale::Log { value.log10() } else { value };
+        (self.low.min(self.high)..=self.low.max(self.high)).contains(&value)
     }
 
     /// Where `value` lies: 0 at the start, 1 at the end; values outside are drawn at the edge.
@@ -85,7 +150,7 @@ impl Axis {
             Scale::Log => log_ticks(low, high),
         };
         let (label, far) = (label.to_owned(), Vec::new());
-        Self { label, ticks, far, strip: None, names: false, scale, low, high }
+        Self { label, ticks, far, strip: None, names: false, bare: false, scale, low, high }
     }
 }
 
@@ -158,6 +223,12 @@ fn with_step(value: f64, step: f64) -> String {
 
 /// A number for people: three digits, plain from a millionth to a billion, else a power of ten.
 pub(super) fn number(value: f64) -> String {
+    number_of(value, 3)
+}
+
+/// A number for people with so many digits.
+pub(super) fn number_of(value: f64, count: u8) -> String {
+    let count = usize::from(count.max(1));
     let size = value.abs();
     if !value.is_finite() {
         return "–".to_owned();
@@ -165,11 +236,12 @@ pub(super) fn number(value: f64) -> String {
     if size == 0.0 {
         return "0".to_owned();
     }
-    let scientific = format!("{value:.2e}");
+    let scientific = format!("{value:.*e}", count - 1);
     let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     if (1e-6..1e9).contains(&size) {
         let exponent: i32 = exponent.parse().unwrap_or(0);
-        return trim(&decimal(value, (2 - exponent).clamp(0, 9) as usize)).to_owned();
+        return trim(&decimal(value, (count as i32 - 1 - exponent).clamp(0, 9) as usize))
+            .to_owned();
     }
     let raised: String = exponent.chars().map(superscript).collect();
     match trim(digits) {
@@ -286,7 +358,24 @@ mod tests {
     fn a_strip_lies_under_the_data() {
         let mut axis = Axis::linear("", [10.0, 60.0], (0.0, 100.0));
         let at = axis.add_strip("diverged");
-        assert!(axis.place(at) > 0.0 && axis.place(at) < axis.place(axis.strip.unwrap()));
-        assert!(axis.place(axis.strip.unwrap()) < axis.place(10.0));
+        let edge = axis.strip.unwrap().edge;
+        assert!(axis.place(at) > 0.0 && axis.place(at) < axis.place(edge));
+        assert!(axis.place(edge) < axis.place(10.0));
+    }
+
+    #[test]
+    fn a_strip_may_lie_above_and_on_a_logarithmic_axis() {
+        for mut axis in [Axis::linear("", [10.0, 60.0], FREE), Axis::log("", [1e-3, 60.0])] {
+            let at = axis.add_strip_at(End::High, "no value", 0.2);
+            let edge = axis.strip.unwrap().edge;
+            assert!(axis.place(60.0) < axis.place(edge) && axis.place(edge) < axis.place(at));
+            assert!(axis.place(at) < 1.0 && axis.covers(at) && !axis.covers(1e9));
+        }
+    }
+
+    #[test]
+    fn whole_axes_have_whole_ticks() {
+        assert_eq!(labels(&Axis::whole("", [0.0, 2.0], FREE)), ["0", "1", "2"]);
+        assert_eq!(number_of(1.21349, 4), "1.213");
     }
 }

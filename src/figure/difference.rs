@@ -1,7 +1,7 @@
 //! Test accuracy of the retrained winners, and the paired difference between two arms.
 
 use super::axis::{self, Axis};
-use super::sheet::{Key, Mark, Panel, Sheet, Stroke};
+use super::sheet::{Key, Mark, Panel, Rows, Sheet, Stroke};
 use super::summary::{self, Finals};
 use super::tables::{Run, Trial, Verdict};
 use super::theme::{self, Dash, Marker};
@@ -59,7 +59,7 @@ impl Figure for Difference {
             ],
         );
         let title = title(&finals, verdict);
-        Ok(Some(Sheet { title, legend, panels, caption }))
+        Ok(Some(Sheet { title, legend, panels, rows: Rows::Pairs, caption }))
     }
 }
 

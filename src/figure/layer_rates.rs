@@ -1,7 +1,7 @@
 //! The rate of each layer in each arm's winner, against the global rate.
 
 use super::axis::{self, Axis, Tick};
-use super::sheet::{Key, Mark, Panel, Sheet, Stroke};
+use super::sheet::{Key, Mark, Panel, Rows, Sheet, Stroke};
 use super::summary::{self, Finals};
 use super::tables::Run;
 use super::theme::{self, Dash};
@@ -78,7 +78,7 @@ impl Figure for LayerRates {
             .map(|f| Key::marker(f.name, f.look.marker, f.look.color))
             .collect();
         legend.push(Key::stroke(line, reference_stroke()));
-        Ok(Some(Sheet { title, legend, panels, caption }))
+        Ok(Some(Sheet { title, legend, panels, rows: Rows::Pairs, caption }))
     }
 }
 

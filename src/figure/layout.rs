@@ -2,7 +2,7 @@
 
 use super::panel::{self, Frame};
 use super::shape::{self, Anchor, Shape, Text};
-use super::sheet::{Key, Panel, Sample, Sheet};
+use super::sheet::{Key, Panel, Rows, Sample, Sheet};
 use super::theme::{self, MARGIN, WIDTH};
 
 /// A page ready for painting.
@@ -18,9 +18,6 @@ const LEADING: f64 = 1.35;
 const SAMPLE: f64 = 26.0;
 /// Longest label of a legend.
 const LONGEST_KEY: f64 = 250.0;
-/// Panels beside each other.
-const COLUMNS: usize = 2;
-
 /// Lays `sheet` out on a page as high as it needs.
 pub(super) fn layout(sheet: &Sheet) -> Page {
     let mut shapes = Vec::new();
@@ -33,8 +30,15 @@ pub(super) fn layout(sheet: &Sheet) -> Page {
     }
     y += 6.0;
     y = legend(&sheet.legend, y, &mut shapes);
-    for row in sheet.panels.chunks(COLUMNS) {
-        y = panels(row, y, &mut shapes) + MARGIN;
+    let columns = match sheet.rows {
+        Rows::Pairs => 2,
+        Rows::Grid(columns) => columns.max(1),
+    };
+    for row in sheet.panels.chunks(columns) {
+        // A row that is not full keeps the widths of the first, or has the page for itself.
+        let model = if sheet.rows == Rows::Pairs { row } else { &sheet.panels };
+        let model = &model[..columns.min(model.len())];
+        y = panels(row, model, y, &mut shapes) + MARGIN;
     }
     for line in theme::wrap(&sheet.caption, across, theme::CAPTION, false) {
         let text = Text::new((MARGIN, y + theme::CAPTION * 0.8), line, theme::CAPTION);
@@ -44,13 +48,13 @@ pub(super) fn layout(sheet: &Sheet) -> Page {
     Page { width: WIDTH, height: (y + MARGIN - 4.0).ceil(), shapes }
 }
 
-/// A row of panels under `top`; returns where it ends.
-fn panels(row: &[Panel], top: f64, shapes: &mut Vec<Shape>) -> f64 {
+/// A row of panels under `top`, as wide as those of `model`; returns where it ends.
+fn panels(row: &[Panel], model: &[Panel], top: f64, shapes: &mut Vec<Shape>) -> f64 {
     // One head height for the row, so that its plots start level.
     let head = row.iter().map(panel::head).fold(0.0, f64::max);
     let height = row.iter().map(|p| p.height).fold(0.0, f64::max);
-    let weights: f64 = row.iter().map(|p| p.weight).sum();
-    let across = WIDTH - MARGIN * (row.len() + 1) as f64;
+    let weights: f64 = model.iter().map(|p| p.weight).sum();
+    let across = WIDTH - MARGIN * (model.len() + 1) as f64;
     let mut left = MARGIN;
     let mut bottom = top;
     for panel in row {

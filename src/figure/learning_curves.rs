@@ -1,7 +1,7 @@
 //! Loss and accuracy of the final models as they learn.
 
 use super::axis::{self, Axis};
-use super::sheet::{Key, Mark, Panel, Sheet, Stroke};
+use super::sheet::{Key, Mark, Panel, Rows, Sheet, Stroke};
 use super::summary::{self, Averaging, Envelope, Finals};
 use super::tables::{CurvePoint, Run, Split, Trial};
 use super::theme::{self, Dash};
@@ -51,7 +51,7 @@ impl Figure for LearningCurves {
     fn plan(&self, run: &Run) -> Result<Option<Sheet>, FigureError> {
         let mut finals = summary::finals(run);
         finals.retain(|f| f.trials.iter().any(|t| run.curves.iter().any(|p| p.trial == t.trial)));
-        let epochs = finals.iter().flat_map(|f| &f.trials).all(|t| images_per_epoch(t).is_some());
+        let epochs = finals.iter().flat_map(|f| &f.trials).all(|t| t.images_per_epoch().is_some());
         let accuracy = series(run, &finals, epochs, |p| p.accuracy.map(|a| a * 100.0));
         let loss = series(run, &finals, epochs, |p| p.loss);
         if accuracy.is_empty() && loss.is_empty() {
@@ -89,14 +89,10 @@ impl Figure for LearningCurves {
             title: title(&finals, &accuracy, &loss),
             legend: legend(&finals, &loss, &accuracy, banded),
             panels: panels.into_iter().flatten().collect(),
+            rows: Rows::Pairs,
             caption,
         }))
     }
-}
-
-fn images_per_epoch(trial: &Trial) -> Option<f64> {
-    let images = trial.images_trained? / trial.epochs_run?;
-    (images.is_finite() && images > 0.0).then_some(images)
 }
 
 fn series(run: &Run, finals: &[Finals], epochs: bool, measure: Measure) -> Vec<Series> {
@@ -104,7 +100,7 @@ fn series(run: &Run, finals: &[Finals], epochs: bool, measure: Measure) -> Vec<S
     for (arm, of_arm) in finals.iter().enumerate() {
         for (split, &(wanted, ..)) in SPLITS.iter().enumerate() {
             let curve = |trial: &&Trial| {
-                let scale = images_per_epoch(trial).filter(|_| epochs).unwrap_or(1.0);
+                let scale = trial.images_per_epoch().filter(|_| epochs).unwrap_or(1.0);
                 let rows =
                     run.curves.iter().filter(|p| p.trial == trial.trial && p.split == wanted);
                 let points = rows.filter_map(|p| Some((p.images_trained? / scale, measure(p)?)));

@@ -4,25 +4,35 @@
 //! `figures/NAME.png` for each figure that they hold data for. Nothing here runs or measures
 //! anything: a figure can be drawn again in a second, and the same tables give the same bytes.
 //!
-//! A new figure is one file with a type that implements [`Figure`], and one line in `FIGURES`.
+//! A new figure is one file with a type that implements [`Figure`], and one line in `FIGURES`,
+//! which says for which kind of run it is drawn.
 //! A figure only says what to show ([`Sheet`]: panels, marks, legend, caption); placing it on a
 //! page (`layout`, `panel`) and painting it as SVG and PNG (`paint`) is common to all.
 
 mod axis;
 mod difference;
+mod edf;
 mod error;
+mod fates;
 #[cfg(test)]
 mod fixture;
+mod history;
+mod hyperparameter;
 mod layer_rates;
 mod layout;
 mod learning_curves;
+mod manifest;
 mod paint;
 mod panel;
+mod parallel_coordinates;
 mod rate_accuracy;
 mod relative_update;
 mod rows;
+mod rungs;
 mod shape;
 mod sheet;
+mod slice;
+mod study;
 mod summary;
 mod tables;
 mod theme;
@@ -31,8 +41,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 pub use error::FigureError;
+pub use manifest::{Manifest, Metric, Parameter, SearchSettings};
 pub use sheet::Sheet;
-pub use tables::{CurvePoint, LayerPoint, Manifest, Run, Split, Status, Trial, Verdict};
+pub use tables::{CurvePoint, Decision, LayerPoint, Run, Split, Status, Trial, Verdict};
 
 /// One kind of figure.
 pub trait Figure: Sync {
@@ -46,14 +57,42 @@ pub trait Figure: Sync {
     fn plan(&self, run: &Run) -> Result<Option<Sheet>, FigureError>;
 }
 
-/// Every figure, in the order of a report.
-const FIGURES: &[&dyn Figure] = &[
-    &learning_curves::LearningCurves,
-    &layer_rates::LayerRates,
-    &rate_accuracy::RateAccuracy,
-    &relative_update::RelativeUpdate,
-    &difference::Difference,
+/// The kind of run that a figure is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Arms with final models: `layer_lr`, `train`.
+    Arms,
+    /// One search: `tune`.
+    Search,
+}
+
+impl Kind {
+    /// The kind of `run`: the experiment that wrote its tables decides.
+    fn of(run: &Run) -> Self {
+        if run.manifest.experiment == "tune" { Self::Search } else { Self::Arms }
+    }
+}
+
+/// Every figure with the kind of run that it is drawn for, in the order of a report.
+const FIGURES: &[(Kind, &dyn Figure)] = &[
+    (Kind::Arms, &learning_curves::LearningCurves),
+    (Kind::Arms, &layer_rates::LayerRates),
+    (Kind::Arms, &rate_accuracy::RateAccuracy),
+    (Kind::Arms, &relative_update::RelativeUpdate),
+    (Kind::Arms, &difference::Difference),
+    (Kind::Search, &history::History),
+    (Kind::Search, &slice::Slice),
+    (Kind::Search, &parallel_coordinates::ParallelCoordinates),
+    (Kind::Search, &rungs::Rungs),
+    (Kind::Search, &fates::Fates),
+    (Kind::Search, &edf::Edf),
 ];
+
+/// The figures for the kind of run that `run` is.
+fn figures(run: &Run) -> impl Iterator<Item = &'static dyn Figure> {
+    let wanted = Kind::of(run);
+    FIGURES.iter().filter(move |(kind, _)| *kind == wanted).map(|(_, figure)| *figure)
+}
 
 /// Draws every figure that the tables in `folder` hold data for, as SVG and PNG under
 /// `folder/figures`, and returns the files written.
@@ -66,11 +105,11 @@ const FIGURES: &[&dyn Figure] = &[
 pub fn draw_all(folder: &Path) -> Result<Vec<PathBuf>, FigureError> {
     theme::load_fonts()?;
     let run = Run::read(folder)?;
-    let figures = folder.join("figures");
+    let target = folder.join("figures");
     let mut written = Vec::new();
-    for figure in FIGURES {
+    for figure in figures(&run) {
         if let Some(sheet) = figure.plan(&run)? {
-            written.extend(write(&sheet, figure.name(), &figures)?);
+            written.extend(write(&sheet, figure.name(), &target)?);
         }
     }
     Ok(written)

@@ -3,7 +3,7 @@
 use super::axis::{Axis, Tick};
 use super::layout::centred_within;
 use super::shape::{self, Anchor, Point, Shape, Text};
-use super::sheet::{Mark, Panel, Stroke};
+use super::sheet::{Label, Mark, Panel, Stroke};
 use super::theme::{self, Color};
 
 /// Radius of the markers along a line.
@@ -13,6 +13,9 @@ pub(super) const LINE_MARKER: f64 = 3.6;
 const LONGEST_NAME: f64 = 190.0;
 /// Thickness of a bar.
 const BAR: f64 = 11.0;
+
+/// Room between a plot without labels on its right and its panel's right edge.
+pub(super) const FAR_ROOM: f64 = 8.0;
 
 /// The place given to a panel.
 pub(super) struct Frame {
@@ -31,17 +34,24 @@ pub(super) fn head(panel: &Panel) -> f64 {
     line(&panel.title, theme::HEADING) + line(&panel.subtitle, theme::TICK) + 7.0
 }
 
+/// Width of the longest label.
+fn widest(ticks: &[Tick]) -> f64 {
+    let width = |t: &Tick| theme::text_width(&t.label, theme::TICK, false);
+    ticks.iter().map(width).fold(0.0, f64::max).min(LONGEST_NAME)
+}
+
+/// Room between a panel's left edge and its plot: the labels of its y axis.
+pub(super) fn near_room(y: &Axis) -> f64 {
+    let label_room = if y.label.is_empty() { 0.0 } else { theme::LABEL * 1.5 };
+    label_room + widest(&y.ticks) + 8.0
+}
+
 /// Draws `panel` into `frame`; returns its lower edge.
 pub(super) fn draw(panel: &Panel, frame: &Frame, shapes: &mut Vec<Shape>) -> f64 {
     heading(panel, frame, shapes);
-    let names = |ticks: &[Tick]| -> f64 {
-        let width = |t: &Tick| theme::text_width(&t.label, theme::TICK, false);
-        ticks.iter().map(width).fold(0.0, f64::max).min(LONGEST_NAME)
-    };
-    let label_room = if panel.y.label.is_empty() { 0.0 } else { theme::LABEL * 1.5 };
-    let far_room = if panel.y.far.is_empty() { 8.0 } else { names(&panel.y.far) + 12.0 };
+    let far_room = if panel.y.far.is_empty() { FAR_ROOM } else { widest(&panel.y.far) + 12.0 };
     let plot = Plot {
-        left: frame.left + label_room + names(&panel.y.ticks) + 8.0,
+        left: frame.left + near_room(&panel.y),
         right: frame.right - far_room,
         top: frame.plot,
         bottom: frame.plot + frame.height,
@@ -49,8 +59,12 @@ pub(super) fn draw(panel: &Panel, frame: &Frame, shapes: &mut Vec<Shape>) -> f64
         y: &panel.y,
     };
     grid(&plot, shapes);
+    let mut taken = Vec::new();
     for mark in &panel.marks {
-        plot.mark(mark, shapes);
+        match mark {
+            Mark::Label(label) => plot.label(label, frame, &mut taken, shapes),
+            mark => plot.mark(mark, shapes),
+        }
     }
     y_axis(&plot, frame, shapes);
     x_axis(&plot, frame, shapes)
@@ -68,6 +82,9 @@ fn heading(panel: &Panel, frame: &Frame, shapes: &mut Vec<Shape>) {
         }
     }
 }
+
+/// Left, top, right and bottom.
+type Bounds = (f64, f64, f64, f64);
 
 /// The rectangle between the axes.
 struct Plot<'a> {
@@ -124,7 +141,34 @@ impl Plot<'_> {
                 let ends = [(self.left, y), (self.right, y)];
                 shapes.extend(shape::dashed(&ends, stroke.color, stroke.width, stroke.dash));
             }
+            // Placed by `label`, which knows the labels before it.
+            Mark::Label(_) => {}
         }
+    }
+
+    /// Draws a label on a ground that keeps it legible, unless it would touch an earlier one or
+    /// leave the plot.
+    fn label(
+        &self,
+        label: &Label,
+        frame: &Frame,
+        taken: &mut Vec<Bounds>,
+        shapes: &mut Vec<Shape>,
+    ) {
+        let (x, y) = self.at(label.at);
+        let at = (x + label.shift.0, y + label.shift.1 + theme::TICK * 0.36);
+        let text =
+            Text::new(at, theme::elide(&label.text, label.room, theme::TICK, false), theme::TICK);
+        let (left, top, right, bottom) = text.bounds();
+        let inside = left >= self.left && right <= frame.right && bottom <= self.bottom;
+        let touches = |b: &Bounds| left < b.2 && b.0 < right && top < b.3 && b.1 < bottom;
+        if !inside || top < frame.plot || taken.iter().any(touches) {
+            return;
+        }
+        taken.push((left, top, right, bottom));
+        let ground = (left - 1.5, top - 0.5);
+        shapes.push(shape::rectangle(ground, (right + 1.5, bottom), (255, 255, 255), 0.8));
+        shapes.push(Shape::Text(text));
     }
 
     fn line(&self, points: &[(f64, f64)], stroke: Stroke, shapes: &mut Vec<Shape>) {
@@ -163,21 +207,23 @@ fn grid(plot: &Plot, shapes: &mut Vec<Shape>) {
         }
     }
     if !plot.y.names {
-        let strip = plot.y.strip.unwrap_or(f64::NEG_INFINITY);
-        for tick in plot.y.ticks.iter().filter(|t| t.at >= strip) {
+        let strip = plot.y.strip.map(|strip| strip.at);
+        for tick in plot.y.ticks.iter().filter(|t| Some(t.at) != strip) {
             let y = plot.at_y(tick.at);
             shapes.push(shape::line((plot.left, y), (plot.right, y), theme::GRID, 0.8));
         }
     }
     if let Some(strip) = plot.y.strip {
-        let y = plot.at_y(strip);
+        let y = plot.at_y(strip.edge);
         shapes.push(shape::line((plot.left, y), (plot.right, y), theme::MUTED, 0.8));
     }
 }
 
 fn y_axis(plot: &Plot, frame: &Frame, shapes: &mut Vec<Shape>) {
-    let bottom = (plot.left, plot.bottom);
-    shapes.push(shape::line((plot.left, plot.top), bottom, theme::INK, 1.0));
+    if !plot.y.bare {
+        let bottom = (plot.left, plot.bottom);
+        shapes.push(shape::line((plot.left, plot.top), bottom, theme::INK, 1.0));
+    }
     let near = (&plot.y.ticks, plot.left - 7.0, Anchor::End);
     let far = (&plot.y.far, plot.right + 8.0, Anchor::Start);
     for (ticks, x, anchor) in [near, far] {
@@ -191,8 +237,12 @@ fn y_axis(plot: &Plot, frame: &Frame, shapes: &mut Vec<Shape>) {
                 continue;
             }
             free = y - theme::TICK * 0.6;
-            if anchor == Anchor::End {
+            if anchor == Anchor::End && !plot.y.bare {
                 shapes.push(shape::line((plot.left - 4.0, y), (plot.left, y), theme::INK, 1.0));
+            }
+            // Panels that share the axis of a neighbour have its ticks without labels.
+            if tick.label.is_empty() {
+                continue;
             }
             let label = theme::elide(&tick.label, LONGEST_NAME, theme::TICK, false);
             let text = Text::new((x, y + theme::TICK * 0.36), label, theme::TICK);

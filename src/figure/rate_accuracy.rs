@@ -1,7 +1,7 @@
 //! Validation accuracy of every search trial against its overall rate.
 
 use super::axis::{self, Axis};
-use super::sheet::{Key, Mark, Panel, Sheet};
+use super::sheet::{Key, Mark, Panel, Rows, Sheet};
 use super::summary;
 use super::tables::{Run, Status, Trial};
 use super::theme::{self, Look, Marker};
@@ -92,7 +92,8 @@ impl Figure for RateAccuracy {
             ],
         );
         let panels = arms.iter().map(|arm| panel(arm, &x, &y, strip)).collect();
-        Ok(Some(Sheet { title: title(&arms), legend: legend(&arms, pruned), panels, caption }))
+        let (title, legend) = (title(&arms), legend(&arms, pruned));
+        Ok(Some(Sheet { title, legend, panels, rows: Rows::Pairs, caption }))
     }
 }
 

@@ -1,7 +1,7 @@
 //! How far each step moves each layer, relative to its weights.
 
 use super::axis::{self, Axis};
-use super::sheet::{Key, Mark, Panel, Sheet, Stroke};
+use super::sheet::{Key, Mark, Panel, Rows, Sheet, Stroke};
 use super::summary::{self, Averaging, Envelope, Finals};
 use super::tables::{Run, Trial};
 use super::theme;
@@ -76,7 +76,7 @@ impl Figure for RelativeUpdate {
             ],
         );
         let title = title(run, &finals);
-        Ok(Some(Sheet { title, legend, panels, caption }))
+        Ok(Some(Sheet { title, legend, panels, rows: Rows::Pairs, caption }))
     }
 }
 

@@ -10,10 +10,21 @@ pub struct Sheet {
     pub(super) title: String,
     /// The legend, in a row between title and panels, so that it never covers data.
     pub(super) legend: Vec<Key>,
-    /// Panels, two beside each other.
+    /// Panels, in rows.
     pub(super) panels: Vec<Panel>,
+    /// How the panels are set in rows.
+    pub(super) rows: Rows,
     /// n, measure, interval, data set, net and device.
     pub(super) caption: String,
+}
+
+/// How panels are set in rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rows {
+    /// Two beside each other; an odd last one has the whole width.
+    Pairs,
+    /// So many beside each other, each as wide as the one above it.
+    Grid(usize),
 }
 
 /// An entry of the legend.
@@ -98,6 +109,18 @@ pub(super) enum Mark {
         y: f64,
         stroke: Stroke,
     },
+    Label(Label),
+}
+
+/// Words within a plot; left out where they would touch earlier ones or leave the plot.
+#[derive(Clone, Debug)]
+pub(super) struct Label {
+    pub at: (f64, f64),
+    /// From there to the start of the text and the middle of its height, in pixels.
+    pub shift: (f64, f64),
+    pub text: String,
+    /// Greatest width in pixels; longer text is shortened.
+    pub room: f64,
 }
 
 impl Stroke {

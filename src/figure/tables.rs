@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::FigureError;
+use super::manifest::Manifest;
 use super::rows;
 
 /// How a trial ended.
@@ -54,12 +55,14 @@ pub struct Trial {
     pub epochs_run: Option<f64>,
     /// Images trained on, repeated ones counted again.
     pub images_trained: Option<f64>,
-    /// What the search maximises.
+    /// What the search maximises or minimises; of a pruned trial its last report.
     pub value: Option<f64>,
     /// Accuracy on the validation images.
     pub validation_accuracy: Option<f64>,
     /// Accuracy on the test images; only final models have one.
     pub test_accuracy: Option<f64>,
+    /// Hyperparameters as written, aligned with [`Run::hyperparameters`]; empty where inactive.
+    pub settings: Vec<String>,
     /// `hp.phase`: `search` or `retrain`; empty where the run knows no phases.
     pub phase: String,
     /// Rate of each layer, aligned with [`Run::layers`].
@@ -70,6 +73,12 @@ impl Trial {
     /// Is this a final model, trained again on a fresh seed after the search?
     pub fn is_retrain(&self) -> bool {
         self.phase == "retrain"
+    }
+
+    /// Images of an epoch.
+    pub fn images_per_epoch(&self) -> Option<f64> {
+        let images = self.images_trained? / self.epochs_run?;
+        (images.is_finite() && images > 0.0).then_some(images)
     }
 
     /// What the search saw: its value, or the validation accuracy where none was recorded.
@@ -123,17 +132,21 @@ pub struct Verdict {
     pub confidence: Option<f64>,
 }
 
-/// The parts of `manifest.json` that captions name; empty where not recorded.
-#[derive(Clone, Debug, Default)]
-pub struct Manifest {
-    /// What the images are.
-    pub dataset: String,
-    /// The network.
-    pub net: String,
-    /// What it ran on.
-    pub device: String,
-    /// The preset of the experiment.
-    pub preset: String,
+/// One row of `decisions.csv`: what a scheduler made of a report.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    /// The trial.
+    pub trial: u64,
+    /// Budget used so far, in epochs (or steps of a function).
+    pub step: u64,
+    /// The metric as reported.
+    pub value: Option<f64>,
+    /// The rung that was decided at, in the unit of `step`; none where the report met no rung.
+    pub rung: Option<f64>,
+    /// The value that had to be reached, none where nothing was compared.
+    pub cutoff: Option<f64>,
+    /// Whether the trial went on, or had its whole budget.
+    pub passed: bool,
 }
 
 /// All tables of one run.
@@ -147,6 +160,10 @@ pub struct Run {
     pub curves: Vec<CurvePoint>,
     /// Rows of `layers.csv`; empty without the file.
     pub layer_points: Vec<LayerPoint>,
+    /// Names of the hyperparameters, in the order of the columns.
+    pub hyperparameters: Vec<String>,
+    /// Rows of `decisions.csv`, in the order of the file; empty without it.
+    pub decisions: Vec<Decision>,
     /// `verdict.json`, where the experiment wrote one.
     pub verdict: Option<Verdict>,
     /// `manifest.json`.
@@ -161,12 +178,23 @@ impl Run {
     pub fn read(folder: &Path) -> Result<Self, FigureError> {
         let mut layers = Vec::new();
         let layer_points = read_layers(&folder.join("layers.csv"), &mut layers)?;
-        let trials = read_trials(&folder.join("trials.csv"), &mut layers)?;
+        let mut hyperparameters = Vec::new();
+        let trials = read_trials(&folder.join("trials.csv"), &mut layers, &mut hyperparameters)?;
         let curves = read_curves(&folder.join("curves.csv"))?;
+        let decisions = read_decisions(&folder.join("decisions.csv"))?;
         let verdict = read_json(&folder.join("verdict.json"))?;
         let manifest: Option<Value> = read_json(&folder.join("manifest.json"))?;
         let manifest = Manifest::from_json(&manifest.unwrap_or_default());
-        Ok(Self { trials, layers, curves, layer_points, verdict, manifest })
+        Ok(Self {
+            trials,
+            layers,
+            curves,
+            layer_points,
+            hyperparameters,
+            decisions,
+            verdict,
+            manifest,
+        })
     }
 
     /// The arms in order of first appearance.
@@ -181,22 +209,6 @@ impl Run {
     }
 }
 
-impl Manifest {
-    /// The manifest is another module's: any part may be missing, or a name instead of an object.
-    fn from_json(json: &Value) -> Self {
-        let text = |key: &str, inner: &str| {
-            let value = &json[key];
-            value.as_str().or_else(|| value[inner].as_str()).unwrap_or("").to_owned()
-        };
-        Self {
-            dataset: text("dataset", "description"),
-            net: text("net", "name"),
-            device: text("device", "name"),
-            preset: text("preset", "name"),
-        }
-    }
-}
-
 /// The index of `name` in `layers`, which grows by a name not seen before.
 fn layer_index(layers: &mut Vec<String>, name: &str) -> usize {
     layers.iter().position(|known| known == name).unwrap_or_else(|| {
@@ -205,7 +217,11 @@ fn layer_index(layers: &mut Vec<String>, name: &str) -> usize {
     })
 }
 
-fn read_trials(path: &Path, layers: &mut Vec<String>) -> Result<Vec<Trial>, FigureError> {
+fn read_trials(
+    path: &Path,
+    layers: &mut Vec<String>,
+    names: &mut Vec<String>,
+) -> Result<Vec<Trial>, FigureError> {
     let required = ["trial", "arm", "status", "value", "validation_accuracy", "test_accuracy"];
     let trials = rows::read(path, &required, |row| {
         let status = match row.text("status") {
@@ -219,6 +235,10 @@ fn read_trials(path: &Path, layers: &mut Vec<String>) -> Result<Vec<Trial>, Figu
                 return Err(row.wrong("status", expected));
             }
         };
+        if names.is_empty() {
+            let hyperparameters = row.header().with_prefix("hp.").filter(|n| *n != "phase");
+            names.extend(hyperparameters.map(str::to_owned));
+        }
         let mut rates = vec![None; layers.len()];
         for name in row.header().with_prefix("rate.") {
             let at = layer_index(layers, name);
@@ -236,6 +256,7 @@ fn read_trials(path: &Path, layers: &mut Vec<String>) -> Result<Vec<Trial>, Figu
             value: row.number("value")?,
             validation_accuracy: row.number("validation_accuracy")?,
             test_accuracy: row.number("test_accuracy")?,
+            settings: names.iter().map(|n| row.text(&format!("hp.{n}")).to_owned()).collect(),
             phase: row.text("hp.phase").to_owned(),
             rates,
         })
@@ -281,6 +302,26 @@ fn read_layers(path: &Path, layers: &mut Vec<String>) -> Result<Vec<LayerPoint>,
         })
     })?;
     Ok(points.unwrap_or_default())
+}
+
+fn read_decisions(path: &Path) -> Result<Vec<Decision>, FigureError> {
+    let required = ["trial", "step", "value", "rung", "cutoff", "decision"];
+    let decisions = rows::read(path, &required, |row| {
+        let passed = match row.text("decision") {
+            "continue" | "finish" | "promote" => true,
+            "stop" | "pause" => false,
+            _ => return Err(row.wrong("decision", "continue, stop, finish, pause or promote")),
+        };
+        Ok(Decision {
+            trial: row.id("trial")?,
+            step: row.id("step")?,
+            value: row.number("value")?,
+            rung: row.number("rung")?,
+            cutoff: row.number("cutoff")?,
+            passed,
+        })
+    })?;
+    Ok(decisions.unwrap_or_default())
 }
 
 fn read_json<T: DeserializeOwned>(path: &PathBuf) -> Result<Option<T>, FigureError> {

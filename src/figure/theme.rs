@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use plotters::style::{FontDesc, FontFamily, FontStyle, register_font};
 
 use super::FigureError;
+use super::tables::Status;
 
 /// Registered under the whole list, so that an SVG names its fallbacks: Verdana has the same
 /// widths, and any sans-serif face comes close.
@@ -32,6 +33,8 @@ pub(super) type Color = (u8, u8, u8);
 pub(super) const INK: Color = (34, 34, 34);
 /// Captions, secondary lines.
 pub(super) const MUTED: Color = (90, 90, 90);
+/// What stands behind what counts.
+pub(super) const FAINT: Color = (150, 150, 150);
 /// Grid lines.
 pub(super) const GRID: Color = (228, 228, 228);
 
@@ -82,6 +85,10 @@ pub(super) enum Marker {
     Ring,
     /// A diagonal cross.
     Cross,
+    /// A circle of little ink and few bytes, for thousands of points.
+    Dot,
+    /// The same for a diamond.
+    Speck,
 }
 
 const MARKERS: [Marker; 4] = [Marker::Circle, Marker::Square, Marker::Triangle, Marker::Diamond];
@@ -112,6 +119,22 @@ pub(super) fn layer(index: usize, count: usize) -> Look {
         mix(to, from, at.fract())
     };
     Look { color, marker: MARKERS[index % MARKERS.len()], dash: DASHES[index % DASHES.len()] }
+}
+
+/// Look of a trial of a search by how it ended: the pruned majority recedes.
+pub(super) fn status(status: Status) -> Look {
+    let (color, marker) = match status {
+        Status::Complete => (PALETTE[0], Marker::Circle),
+        Status::Pruned | Status::Running => (FAINT, Marker::Diamond),
+        Status::Diverged => (PALETTE[1], Marker::Cross),
+        Status::Failed => (PALETTE[3], Marker::Triangle),
+    };
+    Look { color, marker, dash: Dash::Solid }
+}
+
+/// Colour of a class of ranks, 0 being good: dark to pale in grey print too.
+pub(super) fn rank(class: usize) -> Color {
+    [RAMP[0], mix(RAMP[2], (255, 255, 255), 0.8), (200, 200, 200)][class.min(2)]
 }
 
 /// `share` of `color` over `ground`.

@@ -1,0 +1,174 @@
+//! The learning curve of every trial, by how it ended.
+
+use std::collections::BTreeMap;
+
+use super::manifest::Metric;
+use super::sheet::{Key, Mark, Panel, Rows, Sheet, Stroke};
+use super::study::{self, Study};
+use super::summary::{self, Averaging};
+use super::tables::{Run, Split, Status};
+use super::theme::{self, Color};
+use super::{Figure, FigureError};
+
+/// Most curves drawn of each status.
+const CURVES: usize = 150;
+/// Most points drawn in all.
+const POINTS: usize = 40_000;
+
+/// Learning curves by fate.
+pub(super) struct Fates;
+
+/// The curve of a trial.
+type Curve = Vec<(f64, f64)>;
+
+impl Figure for Fates {
+    fn name(&self) -> &'static str {
+        "fates"
+    }
+
+    fn plan(&self, run: &Run) -> Result<Option<Sheet>, FigureError> {
+        let study = Study::of(run);
+        let curves = curves(&study);
+        let ended = |status| -> Vec<&Curve> {
+            let of_status = study.trials.iter().filter(|t| t.status == status);
+            of_status.filter_map(|t| curves.get(&t.trial)).filter(|c| !c.is_empty()).collect()
+        };
+        let by_status: Vec<(Status, Vec<&Curve>)> =
+            study::STATUSES.into_iter().map(|status| (status, ended(status))).collect();
+        let total: usize = by_status.iter().map(|(_, curves)| curves.len()).sum();
+        let longest = by_status.iter().flat_map(|(_, c)| c).map(|c| c.len()).max();
+        // Points alone are the history.
+        if total < 2 || longest < Some(2) {
+            return Ok(None);
+        }
+        let all = || by_status.iter().flat_map(|(_, curves)| curves).flat_map(|c| c.iter());
+        let x = study.budget_axis(&format!("{}s", study.unit()), all().map(|p| p.0));
+        let y = study.axis(all().map(|p| p.1));
+        let drawn = by_status.iter().map(|(_, c)| c.len().min(CURVES)).sum::<usize>();
+        let each = (POINTS / drawn.max(1)).max(12);
+        let mut marks = Vec::new();
+        let mut legend = Vec::new();
+        for (status, curves) in &by_status {
+            let (color, stroke) = look(*status);
+            let shown = study::stride(curves.clone(), CURVES);
+            let mut ends = Vec::new();
+            for curve in &shown {
+                ends.extend(curve.last());
+                let points = study::stride((*curve).clone(), each);
+                if points.len() > 1 {
+                    marks.push(Mark::Line { points, stroke });
+                }
+            }
+            let marker = theme::status(*status).marker;
+            marks.push(Mark::Points { points: ends, marker, color, radius: 2.6 });
+            if !shown.is_empty() {
+                let name =
+                    format!("{} (n = {})", study::name(*status), study::thousands(curves.len()));
+                legend.push(Key::stroke(name, Stroke { marker: Some(marker), ..stroke }));
+            }
+        }
+        let best = study.best().and_then(|(trial, _)| Some((trial, curves.get(&trial.trial)?)));
+        if let Some((trial, curve)) = best {
+            let stroke = Stroke::solid(theme::INK, 2.6);
+            marks.push(Mark::Line {
+                points: summary::thin(curve.clone(), Averaging::Arithmetic),
+                stroke,
+            });
+            legend.push(Key::stroke(format!("best, trial {}", trial.trial), stroke));
+        }
+        let thinned = by_status.iter().any(|(_, curves)| curves.len() > CURVES);
+        let unit = study.unit();
+        let caption = study.caption(&[
+            study.counts(),
+            format!(
+                "Each line is one trial, from its first report to its last; its mark is where it \
+                 ended. Measured after each {unit}."
+            ),
+            match study.trials.len() - total {
+                0 => String::new(),
+                n => format!("Without a finite report: {}.", study::thousands(n)),
+            },
+            if thinned {
+                format!("Of each kind at most {CURVES} trials are drawn, evenly spaced by number.")
+            } else {
+                String::new()
+            },
+            study.beyond(&x, all().map(|p| p.0)),
+            match all().filter(|p| !y.covers(p.1)).count() {
+                0 => String::new(),
+                n => format!(
+                    "{} reports beyond the axis are drawn at its edge.",
+                    study::thousands(n)
+                ),
+            },
+        ]);
+        let panel = Panel {
+            title: String::new(),
+            subtitle: String::new(),
+            x,
+            y,
+            marks,
+            height: 330.0,
+            weight: 1.0,
+        };
+        let (title, panels) = (title(&study), vec![panel]);
+        Ok(Some(Sheet { title, legend, panels, rows: Rows::Pairs, caption }))
+    }
+}
+
+fn look(status: Status) -> (Color, Stroke) {
+    let color = theme::status(status).color;
+    let (color, width) = match status {
+        Status::Pruned => (theme::pale(color), 0.9),
+        Status::Complete => (color, 1.3),
+        _ => (color, 1.1),
+    };
+    (color, Stroke::solid(color, width))
+}
+
+/// The metric over each trial's budget: from its learning curve, or from what the scheduler saw
+/// where the objective has none.
+fn curves(study: &Study) -> BTreeMap<u64, Curve> {
+    let mut curves: BTreeMap<u64, Curve> = BTreeMap::new();
+    let run = study.run;
+    let per_epoch: Vec<f64> = study.trials.iter().filter_map(|t| t.images_per_epoch()).collect();
+    // Every trial trains on the same images; one that broke off within an epoch counts it whole.
+    let per_epoch = summary::median(&per_epoch);
+    if let Some(images) = per_epoch.filter(|_| study.settings.metric != Metric::Value) {
+        let accuracy = study.settings.metric == Metric::Accuracy;
+        for point in run.curves.iter().filter(|p| p.split == Split::Validation) {
+            let value = if accuracy { point.accuracy } else { point.loss };
+            if let Some((x, value)) = point.images_trained.zip(value) {
+                curves.entry(point.trial).or_default().push((x / images, study.shown(value)));
+            }
+        }
+    }
+    if curves.is_empty() {
+        for decision in &run.decisions {
+            if let Some(value) = decision.value {
+                let at = (decision.step as f64, study.shown(value));
+                curves.entry(decision.trial).or_default().push(at);
+            }
+        }
+    }
+    for curve in curves.values_mut() {
+        curve.sort_by(|a, b| a.0.total_cmp(&b.0));
+        // Calling up a paused trial is a decision without a new report.
+        curve.dedup();
+    }
+    curves
+}
+
+fn title(study: &Study) -> String {
+    let n = study::thousands(study.trials.len());
+    match study.count(Status::Pruned) {
+        0 => study.title(),
+        pruned => {
+            format!(
+                "{}; {} of {n} trials were stopped early",
+                study.title(),
+                study::thousands(pruned)
+            )
+        }
+    }
+}
