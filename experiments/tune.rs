@@ -24,12 +24,13 @@ use strata::objective::{
 use strata::rates::LayerRates;
 use strata::record::{Manifest, RunFolder, replace_file};
 use strata::search::journal::Journal;
+use strata::search::replay::{ReplayOptions, replay_reports};
 use strata::search::sampler::sampler;
 use strata::search::scheduler::scheduler;
 use strata::search::space::Space;
 use strata::search::{
     Board, Direction, Lives, Objective, State, Study, StudyEnd, StudyOptions, StudySummary,
-    Workers, replay, write_tables,
+    Workers, write_decisions, write_tables,
 };
 use strata::train::RunSettings;
 
@@ -89,7 +90,7 @@ fn main() -> ExitCode {
     cli::run(|| {
         let flags: Flags = cli::parse_with_config()?;
         match (&flags.study.replay, flags.study.objective.as_str()) {
-            (Some(recorded), _) => replay_reports(&flags, recorded),
+            (Some(recorded), _) => replay_recorded(&flags, recorded),
             (None, "cnn") => search_net(&flags),
             (None, name) => search_function(&flags, name),
         }
@@ -103,7 +104,7 @@ fn search_net(flags: &Flags) -> anyhow::Result<()> {
     budget.epochs = common.epochs.unwrap_or(budget.epochs);
     budget.trials = study.trials.unwrap_or(budget.trials);
     // Cheap checks first: no minute of loading before a mistake in a flag is reported.
-    scheduler(&study.scheduler, &study.scheduler_options(budget.epochs as u64, budget.trials as u64))?;
+    scheduler(&study.scheduler, &study.scheduler_options(budget.epochs as u64, Some(budget.trials as u64)))?;
     let setup = Setup::new(common, budget.images, Order::Shuffled)?;
     let layers = setup.net.layers();
     let space = read_space(study.space.as_deref(), default_space(&common.net), &LayerGroups(&layers))?;
@@ -229,7 +230,7 @@ impl<'a> Search<'a> {
         }
         // Both are built again later; here their flags are checked before anything is written.
         sampler(&study.sampler, &study.sampler_options(), &space)?;
-        scheduler(&study.scheduler, &study.scheduler_options(budget.epochs as u64, budget.trials as u64))?;
+        scheduler(&study.scheduler, &study.scheduler_options(budget.epochs as u64, Some(budget.trials as u64)))?;
         merge(&mut settings, study.settings(metric, *direction));
         settings["space"] = space.settings();
         let out = flags.common.out.clone();
@@ -291,7 +292,7 @@ impl<'a> Search<'a> {
         };
         let sampler = sampler(&study.sampler, &study.sampler_options(), &self.space)?;
         let epochs = self.budget.epochs as u64;
-        let scheduler = scheduler(&study.scheduler, &study.scheduler_options(epochs, trials))?;
+        let scheduler = scheduler(&study.scheduler, &study.scheduler_options(epochs, Some(trials)))?;
         let state = State::new(options, self.space.clone(), sampler, scheduler);
         let study = Mutex::new(Study::new(journal, lives.clone(), state)?);
         if self.alone {
@@ -371,9 +372,29 @@ impl End {
     }
 }
 
-/// Runs a scheduler over recorded reports.
-fn replay_reports(flags: &Flags, recorded: &Path) -> anyhow::Result<()> {
-    todo_replay(flags, recorded)
+/// Runs a scheduler over recorded reports: `decisions.csv` and a summary.
+fn replay_recorded(flags: &Flags, recorded: &Path) -> anyhow::Result<()> {
+    let (common, study) = (&flags.common, &flags.study);
+    let metric = study.metric.as_deref().unwrap_or("loss");
+    let options = ReplayOptions::for_metric(metric)
+        .with_context(|| format!("--metric {metric}: recorded curves have loss, accuracy"))?;
+    let options = ReplayOptions { time: study.replay_time(), seed: common.seed, ..options };
+    let epochs = common.epochs.unwrap_or(preset(Preset::Quick).epochs) as u64;
+    let mut scheduler = scheduler(&study.scheduler, &study.scheduler_options(epochs, None))?;
+    let mut settings = study.settings(metric, options.direction);
+    settings["replay"] = json!(recorded);
+    let out = common.out.clone();
+    let out = out.unwrap_or_else(|| PathBuf::from(format!("results/{EXPERIMENT}-replay")));
+    let started = Instant::now();
+    let replay = replay_reports(recorded, &options, scheduler.as_mut())?;
+    let folder = RunFolder::claim(&out, common.resume, &settings)?;
+    write_decisions(folder.path(), &replay.decisions)?;
+    let mut manifest = cli::manifest_without_data(EXPERIMENT, common, &settings);
+    manifest.update("complete", started.elapsed().as_secs_f64(), replay.summary.trials, 0);
+    folder.write_manifest(&json!(manifest))?;
+    cli::say(format_args!("{}", replay.summary));
+    cli::say(format_args!("decisions: {}", folder.file("decisions.csv").display()));
+    Ok(())
 }
 
 /// Adds the keys of `more` to the object `settings`.

@@ -12,4 +12,4 @@ pub use exit::{run, say};
 pub use flags::{CommonFlags, LayerValues, Preset, value_name};
 pub use interrupt::{STOPPED_STATUS, Stopped, stop_on_interrupt};
 pub use setup::{PresetImages, Setup, count, manifest_without_data, positive_rate};
-pub use study::{Mode, ReplayTime, StudyFlags};
+pub use study::{Mode, StudyFlags, Time};

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::{count, value_name};
 use crate::search::Direction;
+use crate::search::replay::ReplayTime;
 use crate::search::sampler::SamplerOptions;
 use crate::search::scheduler::{AshaMode, SchedulerOptions};
 
@@ -24,7 +25,7 @@ pub enum Mode {
 
 /// What counts as time in a replay.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum ReplayTime {
+pub enum Time {
     /// The column `step`.
     #[default]
     Step,
@@ -146,7 +147,7 @@ pub struct StudyFlags {
     pub replay: Option<PathBuf>,
     /// What counts as time in a replay. Example: --replay-time report
     #[arg(long, value_enum, default_value_t, help_heading = "Replay")]
-    pub replay_time: ReplayTime,
+    pub replay_time: Time,
 }
 
 impl StudyFlags {
@@ -161,7 +162,7 @@ impl StudyFlags {
     }
 
     /// What schedulers are built with, for trials of at most `epochs` epochs.
-    pub fn scheduler_options(&self, epochs: u64, trials: u64) -> SchedulerOptions {
+    pub fn scheduler_options(&self, epochs: u64, trials: Option<u64>) -> SchedulerOptions {
         let factor = if self.scheduler == "hyperband" { 3.0 } else { 2.0 };
         SchedulerOptions {
             max_t: self.max_t.unwrap_or(epochs),
@@ -176,12 +177,20 @@ impl StudyFlags {
             min_early_stopping_rate: self.min_early_stopping_rate,
             patience: self.patience,
             population: self.population,
-            trials: Some(trials),
+            trials,
             perturbation_interval: self.perturbation_interval,
             startup_trials: self.startup_trials.map_or(5, |trials| trials as u64),
             warm_up: self.warm_up,
             bootstrap_count: self.bootstrap_count,
             ..SchedulerOptions::default()
+        }
+    }
+
+    /// What counts as time in a replay.
+    pub fn replay_time(&self) -> ReplayTime {
+        match self.replay_time {
+            Time::Step => ReplayTime::Step,
+            Time::Report => ReplayTime::Report,
         }
     }
 

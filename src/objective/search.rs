@@ -8,14 +8,6 @@ use crate::search::space::{Choice, Distribution, Space};
 use crate::search::{Command, Direction, Ending, Objective, ObjectiveError, Step, Task};
 use crate::train::{RunInputs, TrainingRun};
 
-/// Metrics of the CNN, on the validation images.
-const METRICS: &[(&str, Direction)] = &[
-    ("loss", Direction::Minimize),
-    ("accuracy", Direction::Maximize),
-    ("train_loss", Direction::Minimize),
-    ("train_accuracy", Direction::Maximize),
-];
-
 /// Trains a CNN under the hyperparameters of a trial.
 #[derive(Debug)]
 pub struct CnnObjective<'a> {
@@ -28,6 +20,15 @@ pub struct CnnObjective<'a> {
 static NEVER: AtomicBool = AtomicBool::new(false);
 
 impl<'a> CnnObjective<'a> {
+    /// What it reports: loss and accuracy on the validation images, and means over the training
+    /// batches.
+    pub const METRICS: &'static [(&'static str, Direction)] = &[
+        ("loss", Direction::Minimize),
+        ("accuracy", Direction::Maximize),
+        ("train_loss", Direction::Minimize),
+        ("train_accuracy", Direction::Maximize),
+    ];
+
     /// An objective that records its epochs in `tables`; `inputs` give the data and the device.
     pub fn new(inputs: RunInputs<'a>, base: Base, tables: &'a EpochTables) -> Self {
         Self { inputs, base, tables }
@@ -84,7 +85,7 @@ pub fn check_space(base: &Base, space: &Space) -> Result<(), ObjectiveError> {
 
 impl Objective for CnnObjective<'_> {
     fn metrics(&self) -> &[(&'static str, Direction)] {
-        METRICS
+        Self::METRICS
     }
 
     fn rates(&self, values: &[(String, Choice)]) -> Result<Vec<(String, f64)>, ObjectiveError> {

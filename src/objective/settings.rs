@@ -1,10 +1,10 @@
 //! Hyperparameters by name → what a training run does.
 
 use crate::data::Augmentation;
-use crate::net::{Architecture, NetOptions, build};
-use crate::rates::{LayerRates, scheme};
+use crate::net::{Architecture, Layer, NetOptions, build};
+use crate::rates::{LayerRates, Scale, scheme};
 use crate::search::ObjectiveError;
-use crate::search::space::{Choice, Group};
+use crate::search::space::{Choice, Distribution, Group, Groups};
 use crate::train::{DecayMode, Method, RunSettings, Schedule};
 use clap::ValueEnum;
 
@@ -23,6 +23,25 @@ pub struct Base {
     pub weight_decay: Option<f64>,
     /// Groups of layer rates in the space.
     pub groups: Vec<Group>,
+}
+
+/// Schemes of layer rates as groups of hyperparameters, for a net with these layers.
+#[derive(Clone, Copy, Debug)]
+pub struct LayerGroups<'a>(pub &'a [Layer]);
+
+impl Groups for LayerGroups<'_> {
+    fn expand(&self, name: &str) -> Result<Vec<(String, Distribution, f64)>, String> {
+        let scheme = scheme(name).map_err(|error| error.to_string())?;
+        if self.0.is_empty() {
+            return Err("there are no layers here: groups of rates are for nets".into());
+        }
+        let distribution = |c: crate::rates::Coefficient| {
+            let log = c.scale == Scale::Log;
+            let range = Distribution::Float { low: c.low, high: c.high, log, step: None };
+            (c.name, range, c.neutral)
+        };
+        Ok(scheme.coefficients(self.0).into_iter().map(distribution).collect())
+    }
 }
 
 /// A run's settings in the making.

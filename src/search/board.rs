@@ -181,7 +181,7 @@ impl Board {
     /// Running trials, then the best, then the latest.
     fn table(&self, state: &State, rows: usize) -> String {
         let mut table = Table::new();
-        table.load_preset(presets::NOTHING);
+        table.load_style(presets::NOTHING);
         let parameters = state.space.parameters.iter().map(|parameter| &parameter.name);
         let columns: Vec<_> = parameters
             .filter(|name| self.columns.is_empty() || self.columns.contains(name))

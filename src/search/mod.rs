@@ -27,6 +27,6 @@ pub use reporter::Reporter;
 pub use runner::run_parallel;
 pub use study::{Progress, State, Study, StudyError, StudyOptions, StudyTrial};
 pub use summary::StudySummary;
-pub use tables::write_tables;
+pub use tables::{write_decisions, write_tables};
 pub use trial::{Direction, Observation, TrialState};
 pub use workers::{StudyEnd, Workers};

@@ -27,8 +27,16 @@ pub fn write_tables(
     let finished = state.trials().iter().filter_map(|trial| row(state, objective, trial));
     let rows: Vec<_> = finished.map(|row| row.fields(&columns)).collect();
     write(&folder.join("trials.csv"), &columns, &rows)?;
+    write_decisions(folder, state.decisions())
+}
+
+/// Writes `decisions.csv` into `folder`.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_decisions(folder: &Path, decisions: &[DecisionRow]) -> Result<(), RecordError> {
     let columns: Vec<_> = DECISION_COLUMNS.iter().map(|name| (*name).to_owned()).collect();
-    let rows: Vec<_> = state.decisions().iter().map(DecisionRow::fields).collect();
+    let rows: Vec<_> = decisions.iter().map(DecisionRow::fields).collect();
     write(&folder.join("decisions.csv"), &columns, &rows)
 }
 

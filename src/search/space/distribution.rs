@@ -203,6 +203,37 @@ impl Distribution {
         !matches!(self, Self::Categorical { .. })
     }
 
+    /// The internal value of what a person wrote, if it belongs to the distribution.
+    pub fn internal(&self, value: &Choice) -> Option<f64> {
+        let number = match *value {
+            Choice::Int(value) => Some(value as f64),
+            Choice::Float(value) => Some(value),
+            _ => None,
+        };
+        let internal = match self {
+            Self::Categorical { choices } => {
+                choices.iter().position(|choice| choice == value).map(|index| index as f64)
+            }
+            _ => number,
+        };
+        internal.filter(|internal| self.contains(*internal))
+    }
+
+    /// The distribution as a run's manifest records it.
+    pub fn settings(&self) -> serde_json::Value {
+        use serde_json::json;
+        match self {
+            Self::Float { low, high, log, step } => {
+                json!({"kind": "float", "low": low, "high": high, "log": log, "step": step})
+            }
+            Self::Int { low, high, log, step } => {
+                json!({"kind": "int", "low": low, "high": high, "log": log, "step": step})
+            }
+            Self::Normal { mean, sd } => json!({"kind": "normal", "mean": mean, "sd": sd}),
+            Self::Categorical { choices } => json!({"kind": "categorical", "choices": choices}),
+        }
+    }
+
     /// The value as a person would write it.
     pub fn external(&self, value: f64) -> Choice {
         match self {

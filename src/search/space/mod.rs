@@ -5,8 +5,10 @@
 //! [`Distribution::external`] knows what a person wrote.
 
 mod distribution;
+mod parse;
 
 pub use distribution::{Choice, Distribution, short};
+pub use parse::{Groups, SpaceError};
 
 use serde::{Deserialize, Serialize};
 
@@ -74,6 +76,13 @@ pub struct Condition {
     pub values: Vec<f64>,
 }
 
+/// Stand-in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Group { /// Stand-in.
+    pub name: String, /// Stand-in.
+    pub scheme: String, /// Stand-in.
+    pub coefficients: Vec<String> }
+
 /// What is searched.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Space {
@@ -81,6 +90,8 @@ pub struct Space {
     pub parameters: Vec<Parameter>,
     /// Configurations to try first, whole or in part: what they leave open the sampler fills in.
     pub points: Vec<Configuration>,
+    /// Groups of layer rates among the hyperparameters.
+    pub groups: Vec<Group>,
 }
 
 impl Space {
@@ -105,6 +116,24 @@ impl Space {
             Some((name.to_owned(), distribution.external(value)))
         };
         configuration.iter().filter_map(external).collect()
+    }
+
+    /// The space as a run's manifest records it.
+    pub fn settings(&self) -> serde_json::Value {
+        let entry = |parameter: &Parameter| {
+            let mut entry = parameter.distribution.settings();
+            let conditions = parameter.conditions.iter().map(|condition| {
+                let parent = self.parameter(&condition.parameter);
+                let external = |value: &f64| parent.map(|p| p.distribution.external(*value));
+                let values: Vec<_> = condition.values.iter().filter_map(external).collect();
+                (condition.parameter.clone(), serde_json::json!(values))
+            });
+            if !parameter.conditions.is_empty() {
+                entry["when"] = conditions.collect();
+            }
+            (parameter.name.clone(), entry)
+        };
+        self.parameters.iter().map(entry).collect()
     }
 
     /// Builds a configuration by asking `value` for every hyperparameter that is active, in order.

@@ -44,6 +44,6 @@ impl State {
             }
             observation
         };
-        self.trials.iter().take_while(|trial| trial.number < number).map(observe).collect()
+        self.trials().iter().take_while(|trial| trial.number < number).map(observe).collect()
     }
 }

@@ -9,19 +9,16 @@ mod history;
 mod state;
 mod trial;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::decisions::DecisionRow;
 use super::journal::{Attributes, Journal, JournalError, Transaction};
 use super::lives::Lives;
 use super::objective::{Command, Ending, Step};
-use super::sampler::Sampler;
-use super::scheduler::{Resumption, Scheduler, Verdict};
-use super::space::{Choice, Space};
+use super::scheduler::{Resumption, Verdict};
+use super::space::Choice;
 use super::trial::{Direction, TrialState};
-use crate::random::{Purpose, derived_seed};
 
 pub use state::State;
 pub use trial::{Progress, StudyTrial, WORKER_PREFIX};
