@@ -2,6 +2,7 @@
 //!
 //! Knows the objective only by its trait, and nothing of Burn.
 
+pub mod journal;
 mod reporter;
 mod runner;
 pub mod sampler;
