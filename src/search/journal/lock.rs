@@ -31,6 +31,8 @@ use super::JournalError;
 const GRACE: Duration = Duration::from_secs(30);
 /// After so long waiting for a living process of ours that shows no sign of life.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// End of the name of a link that is no lock any more, as in Optuna.
+const RENAMED: &str = ".rename";
 const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 
 /// What shows that a lock is alive: it changes whenever somebody else takes or uses the lock.
@@ -123,6 +125,23 @@ impl FileLock {
         }
         if self.held.take().is_some() {
             self.disown();
+        }
+    }
+
+    /// Removes what processes of this machine left when they were killed between renaming a link
+    /// and removing it.
+    pub fn sweep(&self) {
+        let folder = self.link.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let Ok(files) = fs::read_dir(folder.unwrap_or(Path::new("."))) else { return };
+        let link = self.link.file_name().unwrap_or_default().to_string_lossy();
+        let ours = format!("{link}{}-", machine().unwrap_or("x"));
+        for file in files.flatten() {
+            let name = file.file_name();
+            let name = name.to_string_lossy();
+            if name.starts_with(&ours) && name.ends_with(RENAMED) {
+                // A living process that is about to remove it does not mind.
+                let _ = fs::remove_file(file.path());
+            }
         }
     }
 
@@ -244,7 +263,7 @@ fn remove(link: &Path) -> io::Result<()> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let mut away = link.as_os_str().to_owned();
-    away.push(format!("{}-{}-{count}.rename", machine().unwrap_or("x"), std::process::id()));
+    away.push(format!("{}-{}-{count}{RENAMED}", machine().unwrap_or("x"), std::process::id()));
     fs::rename(link, &away)?;
     fs::remove_file(&away)
 }
@@ -347,9 +366,12 @@ mod tests {
         // Longer than any test may take: only the proof helps.
         lock.grace = Duration::from_secs(100_000);
         let owner = lock.owner.as_ref().expect("this system names its boots").name.clone();
+        let half_gone = format!("study.journal.lock{}-1-2{RENAMED}", machine().unwrap());
+        fs::write(folder.path().join(half_gone), "").unwrap();
         symlink(owner, &lock.link).unwrap();
         lock.acquire().unwrap();
         assert_eq!(lock.owner.as_ref().and_then(Owner::process), Some(std::process::id()));
+        lock.sweep();
         drop(lock);
         assert_eq!(files(&folder), ["study.journal"]);
     }

@@ -14,6 +14,8 @@
 
 mod distribution;
 mod error;
+#[cfg(test)]
+mod foreign_tests;
 mod lock;
 mod number;
 mod record;
@@ -162,6 +164,7 @@ impl Journal {
             stale: false,
         };
         journal.lock.acquire()?;
+        journal.lock.sweep();
         // Until the study's place is known, events of all studies are kept.
         let mut events = Vec::new();
         let opened =
