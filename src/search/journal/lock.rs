@@ -163,10 +163,18 @@ impl FileLock {
             *owner = Owner::open(owner.path.clone(), owner.name.clone())?;
             return Ok(false);
         }
-        owner.file.set_len(0)?;
-        owner.file.rewind()?;
-        writeln!(owner.file, "{}", std::process::id())?;
+        // A full disk must not keep anybody from the lock.
+        let written = owner.file.set_len(0).and_then(|()| owner.file.rewind());
+        let _ = written.and_then(|()| writeln!(owner.file, "{}", std::process::id()));
         Ok(true)
+    }
+
+    /// Whether the link was made by a process of this machine that is dead: this one has the owner
+    /// file, as its maker had.
+    fn is_left_behind(&self) -> bool {
+        let points = fs::read_link(&self.link).ok();
+        let owner = self.owner.as_ref();
+        owner.is_some_and(|owner| points.is_some_and(|at| at == Path::new(&owner.name)))
     }
 
     fn disown(&mut self) {
@@ -185,17 +193,14 @@ impl FileLock {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }
-            let owner = self.owner.as_ref();
-            let points = fs::read_link(&self.link).ok();
-            if owner.is_some_and(|owner| points.is_some_and(|at| at == Path::new(&owner.name))) {
-                // This process has the owner file, so the link's maker is dead.
-                let _ = remove(&self.link);
+            if self.is_left_behind() {
+                clear(&self.link)?;
                 continue;
             }
             let Ok(link) = fs::symlink_metadata(&self.link) else { continue };
             let sign = sign_of(&link, fs::metadata(&self.link).ok().as_ref());
             if wait.pause(Some(sign)) >= self.grace {
-                let _ = remove(&self.link);
+                clear(&self.link)?;
                 wait = Wait::new();
             }
         }
@@ -207,6 +212,10 @@ impl Drop for FileLock {
         self.release();
         // Only when nobody uses it; who still has it open sees that it is gone and makes another.
         if self.owner.is_some() && self.own().unwrap_or(false) {
+            // Without the file that it points at, Optuna would wait for a link for ever.
+            if self.is_left_behind() {
+                let _ = remove(&self.link);
+            }
             if let Some(owner) = &self.owner {
                 let _ = fs::remove_file(&owner.path);
             }
@@ -266,6 +275,14 @@ fn remove(link: &Path) -> io::Result<()> {
     away.push(format!("{}-{}-{count}{RENAMED}", machine().unwrap_or("x"), std::process::id()));
     fs::rename(link, &away)?;
     fs::remove_file(&away)
+}
+
+/// Removes a link that was left behind, unless somebody else just did.
+fn clear(link: &Path) -> io::Result<()> {
+    match remove(link) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
 }
 
 fn make(target: &Path, link: &Path) -> io::Result<()> {
@@ -372,6 +389,9 @@ mod tests {
         lock.acquire().unwrap();
         assert_eq!(lock.owner.as_ref().and_then(Owner::process), Some(std::process::id()));
         lock.sweep();
+        lock.release();
+        // Another one dies while this one does not work.
+        symlink(&lock.owner.as_ref().unwrap().name, &lock.link).unwrap();
         drop(lock);
         assert_eq!(files(&folder), ["study.journal"]);
     }
