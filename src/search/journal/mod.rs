@@ -2,8 +2,8 @@
 //!
 //! The file has Optuna's journal format, so Optuna and its tools open our studies and go on with
 //! them, and we go on with Optuna's. It is the source of truth for resuming. It is only ever
-//! appended to; several processes may work on one study at once, under one [lock](FileLock). A
-//! record that a crash cut off is set aside on the next opening, with a message.
+//! appended to; several processes may work on one study at once, under one lock. A record that a
+//! crash cut off is set aside on the next opening, with a message.
 //!
 //! ```text
 //! Journal::open ── lock ──▶ Transaction: sees what others wrote, adds records, commits them as one
