@@ -2,6 +2,8 @@
 //!
 //! Knows the objective only by its trait, and nothing of Burn.
 
+mod decisions;
+pub mod replay;
 mod reporter;
 mod runner;
 pub mod sampler;
@@ -9,6 +11,7 @@ pub mod scheduler;
 pub mod space;
 mod trial;
 
+pub use decisions::{DECISION_COLUMNS, DecisionRow};
 pub use reporter::Reporter;
 pub use runner::run_parallel;
 pub use trial::{Direction, Observation, TrialState};
