@@ -193,8 +193,8 @@ mod tests {
         let context = Context { space: &space, seed: 1 };
         let mut counts = [0.0; 3];
         (0..10_000).for_each(|trial| counts[ray.draw_bracket(context, trial)] += 1.0);
-        for (count, share) in counts.into_iter().zip([0.6652, 0.2447, 0.0900]) {
-            assert!((count / 10_000.0 - share as f64).abs() < 0.02, "{counts:?}");
+        for (count, share) in counts.into_iter().zip([0.6652, 0.2447, 0.0900_f64]) {
+            assert!((count / 10_000.0 - share).abs() < 0.02, "{counts:?}");
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Trials P·c … P·c + P − 1 are population c. Each pauses at every multiple of the perturbation
 //! interval. Once the whole population has started and all of it that lives has paused, the worst
 //! quarter takes over checkpoint and values of a random one of the best quarter and changes the
-//! values ([`explore`]); then all go on, lowest step first. What happens depends on losses and trial
+//! values ([`explore()`]); then all go on, lowest step first. What happens depends on losses and trial
 //! numbers alone, never on who came first: Ray Tune's `PopulationBasedTraining(synch=True)` has the
 //! same quantiles but draws from a running generator.
 //!
