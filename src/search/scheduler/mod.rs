@@ -3,7 +3,48 @@
 //! To add one, write one file beside these and add one line to [`SCHEDULERS`]; the contract suite
 //! in `suite.rs` then tests it.
 
+mod asha;
+mod guard;
+mod hyperband;
+mod median;
+mod none;
+mod options;
+mod patience;
+mod pbt;
+#[cfg(test)]
+mod suite;
+
 use super::space::Space;
+
+pub use options::{AshaMode, SchedulerError, SchedulerOptions};
+
+/// Makes a scheduler from options that [`SchedulerOptions::validate`] has passed.
+pub type Build = fn(&SchedulerOptions) -> Result<Box<dyn Scheduler>, SchedulerError>;
+
+/// All schedulers, by name.
+pub const SCHEDULERS: &[(&str, Build)] = &[
+    ("none", none::build),
+    ("asha", asha::build),
+    ("hyperband", hyperband::build),
+    ("median", median::build),
+    ("patience", patience::build),
+    ("pbt", pbt::build),
+];
+
+/// The scheduler called `name`.
+///
+/// # Errors
+/// When there is none of that name, or the options do not fit together; the error names the flags.
+pub fn scheduler(
+    name: &str,
+    options: &SchedulerOptions,
+) -> Result<Box<dyn Scheduler>, SchedulerError> {
+    let Some((_, build)) = SCHEDULERS.iter().find(|(known, _)| *known == name) else {
+        return Err(SchedulerError::Unknown { name: name.to_owned() });
+    };
+    options.validate()?;
+    Ok(Box::new(guard::Guard::new(build(options)?)))
+}
 
 /// One report of a running trial. **The loss is to be small**, whatever the study's direction.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,8 +76,8 @@ pub enum Verdict {
 pub struct Decision {
     /// What becomes of the trial.
     pub verdict: Verdict,
-    /// The rung that was decided at, in steps; none where the report met no rung.
-    pub rung: Option<u64>,
+    /// The rung that was decided at, in steps, whole or not; none where the report met no rung.
+    pub rung: Option<f64>,
     /// The loss that had to be reached; none where nothing was compared.
     pub cutoff: Option<f64>,
     /// How many recorded losses the cutoff comes from.
@@ -47,6 +88,12 @@ impl Decision {
     /// The trial goes on and nothing was compared.
     pub const CONTINUE: Self =
         Self { verdict: Verdict::Continue, rung: None, cutoff: None, competitors: 0 };
+
+    /// Nothing was compared: the trial goes on, or has used up its budget of `max_t`.
+    pub fn unless_spent(step: u64, max_t: u64) -> Self {
+        let verdict = if step >= max_t { Verdict::Finish } else { Verdict::Continue };
+        Self { verdict, ..Self::CONTINUE }
+    }
 }
 
 /// A paused trial that goes on.
@@ -56,6 +103,8 @@ pub struct Resumption {
     pub trial: u64,
     /// Population-based training: go on from the checkpoint of another trial, with other values.
     pub exploit: Option<Exploit>,
+    /// Why: rung, cutoff and competitors; none where all paused trials go on.
+    pub grounds: Option<Decision>,
 }
 
 /// Take over weights and hyperparameters from a better trial.
@@ -91,7 +140,9 @@ pub trait Scheduler: Send {
     fn end(&mut self, _context: Context, _trial: u64) {}
 
     /// The paused trial that shall go on next, if any. Called when a worker is free, before a new
-    /// trial is started. The trial counts as running from then on.
+    /// trial is started, but not while a trial that was told to pause has yet to save its checkpoint:
+    /// it may be the one, or its checkpoint what another goes on from. The trial counts as running
+    /// from then on. A call that is answered with `None` changes nothing.
     fn resume(&mut self, _context: Context) -> Option<Resumption> {
         None
     }
@@ -100,5 +151,11 @@ pub trait Scheduler: Send {
     /// has a size.)
     fn capacity(&self) -> Option<u64> {
         None
+    }
+
+    /// Whether decisions depend on the order in which the reports of different trials arrive, and
+    /// so on the number of workers.
+    fn depends_on_arrival(&self) -> bool {
+        true
     }
 }
