@@ -260,7 +260,9 @@ fn y_axis(plot: &Plot, frame: &Frame, shapes: &mut Vec<Shape>) {
 /// Draws the x axis; returns the lower edge of its label.
 fn x_axis(plot: &Plot, frame: &Frame, shapes: &mut Vec<Shape>) -> f64 {
     let y = plot.bottom;
-    shapes.push(shape::line((plot.left, y), (plot.right, y), theme::INK, 1.0));
+    if !plot.x.bare {
+        shapes.push(shape::line((plot.left, y), (plot.right, y), theme::INK, 1.0));
+    }
     let baseline = y + 6.0 + theme::TICK;
     let slot = (plot.right - plot.left) / plot.x.ticks.len().max(1) as f64 - 8.0;
     let room = if plot.x.names { slot.max(24.0) } else { LONGEST_NAME };
@@ -270,7 +272,7 @@ fn x_axis(plot: &Plot, frame: &Frame, shapes: &mut Vec<Shape>) -> f64 {
         centred_within(text, frame.left, frame.right + theme::MARGIN * 0.4)
     });
     let labels: Vec<Text> = labels.collect();
-    for tick in &plot.x.ticks {
+    for tick in plot.x.ticks.iter().filter(|_| !plot.x.bare) {
         let x = plot.at_x(tick.at);
         shapes.push(shape::line((x, y), (x, y + 4.0), theme::INK, 1.0));
     }
