@@ -192,11 +192,17 @@ impl<'a> Study<'a> {
             Metric::Value => "",
         };
         let label = format!("{}{unit}", self.measure());
-        match log {
+        let empty = values.is_empty();
+        let mut axis = match log {
             true => Axis::log(&label, values),
             false if accuracy => Axis::linear(&label, values, (0.0, 100.0)),
             false => Axis::linear(&label, values, (f64::NEG_INFINITY, f64::INFINITY)),
+        };
+        if empty {
+            // Numbers beside no data would suggest some.
+            axis.ticks.clear();
         }
+        axis
     }
 
     /// The end of a value axis where bad values lie.
