@@ -89,6 +89,9 @@ impl Axis {
     pub fn with_whole_ticks(mut self) -> Self {
         if self.ticks.iter().any(|t| t.at.fract() == 0.0) {
             self.ticks.retain(|t| t.at.fract() == 0.0);
+            for tick in self.ticks.iter_mut().filter(|t| t.at.abs() < 1e9) {
+                tick.label = decimal(tick.at, 0);
+            }
         }
         self
     }
@@ -236,13 +239,19 @@ pub(super) fn number_of(value: f64, count: u8) -> String {
     if size == 0.0 {
         return "0".to_owned();
     }
-    let scientific = format!("{value:.*e}", count - 1);
-    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     if (1e-6..1e9).contains(&size) {
-        let exponent: i32 = exponent.parse().unwrap_or(0);
+        let rounded = format!("{value:.*e}", count - 1);
+        let exponent: i32 = rounded.split_once('e').and_then(|e| e.1.parse().ok()).unwrap_or(0);
         return trim(&decimal(value, (count as i32 - 1 - exponent).clamp(0, 9) as usize))
             .to_owned();
     }
+    scientific(value, count)
+}
+
+/// A number as a power of ten, with so many digits before it: short where zeros would be many.
+pub(super) fn scientific(value: f64, count: usize) -> String {
+    let scientific = format!("{value:.*e}", count.max(1) - 1);
+    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let raised: String = exponent.chars().map(superscript).collect();
     match trim(digits) {
         "1" => format!("10{raised}"),
@@ -307,6 +316,7 @@ mod tests {
             (0.999_9, "1"),
             (-1.5, "−1.5"),
             (0.0, "0"),
+            (-2.5e12, "−2.5×10¹²"),
         ];
         for (value, expected) in cases {
             assert_eq!(number(value), expected);

@@ -1,6 +1,7 @@
 //! How the final values are distributed.
 
 use super::axis::Axis;
+use super::scatter;
 use super::sheet::{Key, Mark, Panel, Rows, Sheet, Stroke};
 use super::study::{self, Study};
 use super::summary;
@@ -8,6 +9,8 @@ use super::tables::{Run, Status};
 use super::theme::{self, Dash};
 use super::{Figure, FigureError};
 
+/// The half of fewer trials is not worth a title.
+const FEW: usize = 5;
 /// Most corners of a line.
 const CORNERS: usize = 3000;
 
@@ -42,7 +45,7 @@ impl Figure for Edf {
             let corners = steps.flat_map(|(i, value)| {
                 [(*value, i as f64 / n * 100.0), (*value, (i + 1) as f64 / n * 100.0)]
             });
-            study::stride(corners.collect(), CORNERS)
+            scatter::stride(corners.collect(), CORNERS)
         };
         let marks = samples.iter().map(|s| Mark::Line { points: shares(s), stroke: s.stroke });
         let legend = samples
@@ -108,9 +111,34 @@ fn title(study: &Study, sample: &Sample) -> String {
     };
     let measure = study.measure();
     match summary::median(&sample.sorted) {
-        Some(middle) if sample.sorted.len() > 1 => {
+        Some(middle) if sample.sorted.len() >= FEW => {
             format!("Half of the {trials} reach {measure} {} or better", study.words(middle))
         }
         _ => study.title(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::search_fixture::SearchFixture;
+    use super::*;
+
+    #[test]
+    fn each_value_is_a_step_of_its_share() {
+        let complete = |i: usize| if i < 5 { ("complete", 1) } else { ("pruned", 1) };
+        let values = |i: usize, _| i as f64;
+        let fixture =
+            SearchFixture { trials: 8, fate: complete, value: values, ..SearchFixture::default() };
+        let sheet = Edf.plan(&fixture.run()).unwrap().unwrap();
+        let Mark::Line { points, .. } = &sheet.panels[0].marks[0] else { panic!("no line") };
+        assert_eq!(points[..4], [(0.0, 0.0), (0.0, 20.0), (1.0, 20.0), (1.0, 40.0)]);
+        assert_eq!(sheet.legend[1].label, "complete and pruned (n = 8)");
+        assert_eq!(sheet.title, "Half of the 5 complete trials reach validation loss 2 or better");
+    }
+
+    #[test]
+    fn one_value_has_no_distribution() {
+        let fixture = SearchFixture { trials: 1, ..SearchFixture::default() };
+        assert!(Edf.plan(&fixture.run()).unwrap().is_none());
     }
 }

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use super::manifest::Metric;
+use super::scatter;
 use super::sheet::{Key, Mark, Panel, Rows, Sheet, Stroke};
 use super::study::{self, Study};
 use super::summary::{self, Averaging};
 use super::tables::{Run, Split, Status};
-use super::theme::{self, Color};
+use super::theme::{self, Color, Marker};
 use super::{Figure, FigureError};
 
 /// Most curves drawn of each status.
-const CURVES: usize = 150;
+const CURVES: usize = 100;
 /// Most points drawn in all.
 const POINTS: usize = 40_000;
 
@@ -49,12 +50,12 @@ impl Figure for Fates {
         let mut marks = Vec::new();
         let mut legend = Vec::new();
         for (status, curves) in &by_status {
-            let (color, stroke) = look(*status);
-            let shown = study::stride(curves.clone(), CURVES);
+            let (color, stroke) = look(*status, curves.len());
+            let shown = scatter::stride(curves.clone(), CURVES);
             let mut ends = Vec::new();
             for curve in &shown {
                 ends.extend(curve.last());
-                let points = study::stride((*curve).clone(), each);
+                let points = scatter::stride((*curve).clone(), each);
                 if points.len() > 1 {
                     marks.push(Mark::Line { points, stroke });
                 }
@@ -67,9 +68,15 @@ impl Figure for Fates {
                 legend.push(Key::stroke(name, Stroke { marker: Some(marker), ..stroke }));
             }
         }
+        // The background was drawn first; a reader looks for the others first.
+        let pruned = by_status.first().is_some_and(|(_, curves)| !curves.is_empty());
+        legend.rotate_left(usize::from(pruned));
         let best = study.best().and_then(|(trial, _)| Some((trial, curves.get(&trial.trial)?)));
         if let Some((trial, curve)) = best {
             let stroke = Stroke::solid(theme::INK, 2.6);
+            let (marker, color, radius) = (Marker::Ring, theme::INK, 6.5);
+            let points = curve.last().copied().into_iter().collect();
+            marks.push(Mark::Points { points, marker, color, radius });
             marks.push(Mark::Line {
                 points: summary::thin(curve.clone(), Averaging::Arithmetic),
                 stroke,
@@ -116,14 +123,15 @@ impl Figure for Fates {
     }
 }
 
-fn look(status: Status) -> (Color, Stroke) {
+/// Colour and line of a status; where lines are many, each has less ink.
+fn look(status: Status, count: usize) -> (Color, Stroke) {
     let color = theme::status(status).color;
     let (color, width) = match status {
-        Status::Pruned => (theme::pale(color), 0.9),
+        Status::Pruned => (theme::mix(color, (255, 255, 255), 0.75), 0.9),
         Status::Complete => (color, 1.3),
         _ => (color, 1.1),
     };
-    (color, Stroke::solid(color, width))
+    (color, Stroke::solid(color, if count > 40 { width * 0.65 } else { width }))
 }
 
 /// The metric over each trial's budget: from its learning curve, or from what the scheduler saw
@@ -170,5 +178,37 @@ fn title(study: &Study) -> String {
                 study::thousands(pruned)
             )
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::search_fixture::{FULL, SearchFixture};
+    use super::*;
+
+    #[test]
+    fn curves_end_where_the_trials_did() {
+        let run = SearchFixture::default().run();
+        let curves = curves(&Study::of(&run));
+        let end = |trial: u64| curves[&trial].last().unwrap().0;
+        assert_eq!((end(0), end(3), end(4)), (9.0, FULL as f64, 1.0));
+        // The report that diverged has no place.
+        assert_eq!(end(6), 1.0);
+        let sheet = Fates.plan(&run).unwrap().unwrap();
+        let names: Vec<&str> = sheet.legend.iter().map(|key| key.label.as_str()).collect();
+        assert_eq!(names[..3], ["complete (n = 3)", "diverged (n = 3)", "pruned (n = 21)"]);
+        assert!(names[3].starts_with("best, trial "));
+        assert!(sheet.title.ends_with("21 of 30 trials were stopped early"));
+    }
+
+    #[test]
+    fn a_function_is_seen_through_its_scheduler() {
+        let fixture =
+            SearchFixture { objective: "branin", metric: "value", ..SearchFixture::default() };
+        let mut run = fixture.run();
+        run.curves.clear();
+        assert_eq!(curves(&Study::of(&run))[&3].len(), FULL);
+        run.decisions.clear();
+        assert!(Fates.plan(&run).unwrap().is_none());
     }
 }

@@ -1,8 +1,9 @@
 //! The value of each trial in the order of the trials, and the best so far.
 
 use super::axis::Axis;
+use super::scatter;
 use super::sheet::{Key, Mark, Panel, Rows, Sheet, Stroke};
-use super::study::{self, Study};
+use super::study::Study;
 use super::tables::{Run, Status};
 use super::theme;
 use super::{Figure, FigureError};
@@ -22,7 +23,7 @@ impl Figure for History {
             return Ok(None);
         }
         let numbers = study.trials.iter().map(|t| t.trial as f64);
-        let x = Axis::whole("trial", numbers, (0.0, f64::INFINITY));
+        let x = Axis::whole("trial", numbers, (f64::NEG_INFINITY, f64::INFINITY));
         let values = || study.trials.iter().filter_map(|t| study.value(t));
         let mut y = study.axis(values());
         let beyond = study.beyond(&y, values());
@@ -75,5 +76,44 @@ fn best_so_far(study: &Study) -> Vec<(f64, f64)> {
     let end = corners.last().map(|corner| corner.1).zip(last);
     corners.extend(end.map(|(best, last)| (last, best)));
     // A search may improve thousands of times; its line may not have as many corners.
-    study::stride(corners, 2000)
+    scatter::stride(corners, 2000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::search_fixture::SearchFixture;
+    use super::super::theme::Marker;
+    use super::*;
+
+    #[test]
+    fn every_trial_is_a_mark_and_the_line_only_falls() {
+        let values = |i: usize, _| [9.0, 9.0, 9.0, 5.0, 9.0][i % 5] - i as f64 / 10.0;
+        let fixture = SearchFixture { value: values, ..SearchFixture::default() };
+        let run = fixture.run();
+        let sheet = History.plan(&run).unwrap().unwrap();
+        let count = |wanted: Marker| -> usize {
+            let marks = sheet.panels[0].marks.iter().map(|mark| match mark {
+                Mark::Points { points, marker, .. } if *marker == wanted => points.len(),
+                _ => 0,
+            });
+            marks.sum()
+        };
+        // The best of the three complete ones is drawn again, in a ring.
+        let marks =
+            [Marker::Circle, Marker::Ring, Marker::Diamond, Marker::Cross, Marker::Triangle];
+        assert_eq!(marks.map(count), [3 + 1, 1, 21, 3, 3]);
+        let Mark::Line { points, .. } = &sheet.panels[0].marks[0] else { panic!("no line") };
+        assert_eq!(points.first(), Some(&(3.0, 4.7)));
+        assert_eq!(points.last(), Some(&(29.0, 2.7)));
+        assert!(points.windows(2).all(|pair| pair[1].1 <= pair[0].1));
+        assert!(sheet.caption.contains("n = 30 trials: 3 complete"));
+    }
+
+    #[test]
+    fn without_a_complete_trial_there_is_no_best() {
+        let fixture = SearchFixture { fate: |_| ("diverged", 2), ..SearchFixture::default() };
+        let sheet = History.plan(&fixture.run()).unwrap().unwrap();
+        assert_eq!(sheet.title, "No trial was completed: 30 diverged");
+        assert_eq!(sheet.legend.len(), 1);
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::axis::Axis;
+use super::axis::{self, Axis};
 use super::manifest::Parameter;
 use super::study::Study;
 use super::tables::Trial;
@@ -107,6 +107,15 @@ impl<'a> Hyperparameter<'a> {
             }
         }
     }
+
+    /// The trial's value as a reader would write it; none where the hyperparameter is inactive.
+    pub fn words(&self, trial: &Trial) -> Option<String> {
+        let cell = trial.settings.get(self.column).filter(|cell| !cell.is_empty())?;
+        match &self.scale {
+            Scale::Number { .. } => number(cell).map(axis::number),
+            Scale::Names { .. } => Some(cell.clone()),
+        }
+    }
 }
 
 fn number(cell: &str) -> Option<f64> {
@@ -116,4 +125,44 @@ fn number(cell: &str) -> Option<f64> {
 /// The same for `8`, `8.0` and `+8`.
 fn key(cell: &str) -> String {
     number(cell).map_or_else(|| cell.to_owned(), |number| number.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::search_fixture::SearchFixture;
+    use super::*;
+
+    #[test]
+    fn positions_follow_the_space() {
+        let run = SearchFixture::default().run();
+        let study = Study::of(&run);
+        let all = all(&study);
+        let names: Vec<&str> = all.iter().map(|h| h.name).collect();
+        assert_eq!(names, ["l1", "lr", "optimizer", "momentum", "warmup"]);
+        assert!(all[0].is_categorical() && all[1].is_log() && !all[3].is_log());
+        // Ticks are the choices in their order, seen or not.
+        let choices: Vec<String> = all[0].axis("").ticks.into_iter().map(|t| t.label).collect();
+        assert_eq!(choices, ["4", "8", "16", "32", "64", "128", "256"]);
+        for trial in &study.trials {
+            assert_eq!(all[3].position(trial, 0.0).is_none(), trial.trial % 3 == 0);
+            let (still, moved) = (all[0].position(trial, 0.0), all[0].position(trial, 0.6));
+            assert!((still.unwrap() - moved.unwrap()).abs() <= 0.3);
+            assert_eq!(choices[still.unwrap() as usize], trial.settings[0]);
+        }
+    }
+
+    #[test]
+    fn numbers_are_choices_however_they_are_written() {
+        let space =
+            vec![("x".to_owned(), json!({"kind": "categorical", "choices": [8, 16.0, "a"]}))];
+        let mut run = SearchFixture { space, ..SearchFixture::default() }.run();
+        for (trial, cell) in run.trials.iter_mut().zip(["8.0", "16", "a", "new"]) {
+            trial.settings[0] = cell.to_owned();
+        }
+        let study = Study::of(&run);
+        let places = study.trials.iter().take(4).map(|t| all(&study)[0].position(t, 0.0).unwrap());
+        assert_eq!(places.collect::<Vec<_>>(), [0.0, 1.0, 2.0, 3.0]);
+    }
 }

@@ -29,6 +29,9 @@ mod rate_accuracy;
 mod relative_update;
 mod rows;
 mod rungs;
+mod scatter;
+#[cfg(test)]
+mod search_fixture;
 mod shape;
 mod sheet;
 mod slice;
@@ -158,48 +161,80 @@ fn io_error(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) ->
 
 #[cfg(test)]
 mod tests {
-    use super::fixture::{Fixture, ugly};
+    use tempfile::TempDir;
+
+    use super::fixture::{self, Fixture};
+    use super::search_fixture::{self, SearchFixture};
     use super::shape::Shape;
     use super::*;
 
+    /// Plain folders of each kind of run.
+    fn plain() -> [(Kind, TempDir); 2] {
+        [(Kind::Arms, Fixture::default().write()), (Kind::Search, SearchFixture::default().write())]
+    }
+
+    /// Folders of each kind that one would rather not have to draw.
+    fn ugly() -> impl Iterator<Item = (&'static str, TempDir)> {
+        let arms = fixture::ugly().into_iter().map(|(case, fixture)| (case, fixture.write()));
+        let searches = search_fixture::ugly().into_iter();
+        arms.chain(searches.map(|(case, fixture)| (case, fixture.write())))
+    }
+
+    #[test]
+    fn each_kind_of_run_has_its_own_figures() {
+        for (kind, folder) in plain() {
+            let names: Vec<String> = draw_all(folder.path())
+                .unwrap()
+                .iter()
+                .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
+                .collect();
+            let of_kind = FIGURES.iter().filter(|(of, _)| *of == kind);
+            let expected: Vec<&str> =
+                of_kind.flat_map(|(_, figure)| [figure.name(), figure.name()]).collect();
+            assert_eq!(names, expected);
+        }
+    }
+
     #[test]
     fn drawing_twice_gives_the_same_bytes_and_leaves_nothing_else() {
-        let folder = Fixture::default().write();
-        let first = draw_all(folder.path()).unwrap();
-        assert_eq!(first.len(), 2 * FIGURES.len());
-        let bytes = |paths: &[PathBuf]| -> Vec<Vec<u8>> {
-            paths.iter().map(|path| fs::read(path).unwrap()).collect()
-        };
-        let before = bytes(&first);
-        let second = draw_all(folder.path()).unwrap();
-        assert_eq!(first, second);
-        assert!(before == bytes(&second));
-        let files = fs::read_dir(folder.path().join("figures")).unwrap().count();
-        assert_eq!(files, first.len());
+        for (_, folder) in plain() {
+            let first = draw_all(folder.path()).unwrap();
+            let bytes = |paths: &[PathBuf]| -> Vec<Vec<u8>> {
+                paths.iter().map(|path| fs::read(path).unwrap()).collect()
+            };
+            let before = bytes(&first);
+            let second = draw_all(folder.path()).unwrap();
+            assert_eq!(first, second);
+            assert!(before == bytes(&second));
+            let files = fs::read_dir(folder.path().join("figures")).unwrap().count();
+            assert_eq!(files, first.len());
+        }
     }
 
     #[test]
     fn files_are_a_described_svg_and_a_png_of_twice_its_size() {
-        let folder = Fixture::default().write();
-        let written = draw_all(folder.path()).unwrap();
-        for pair in written.chunks(2) {
-            let svg = fs::read_to_string(&pair[0]).unwrap();
-            assert!(svg.starts_with("<svg width=\"820\" height=\"") && svg.ends_with("</svg>\n"));
-            let words = ["n = ", "CIFAR-10 subset", "net: tutorial", "device: cpu"];
-            assert!(words.iter().all(|word| svg.contains(word)), "{svg:.600}");
-            let png = fs::read(&pair[1]).unwrap();
-            assert_eq!(&png[..8], b"\x89PNG\r\n\x1a\n");
-            let side = |at: usize| u32::from_be_bytes(png[at..at + 4].try_into().unwrap());
-            assert_eq!(side(16), 1640);
-            assert!(svg.contains(&format!("height=\"{}\"", side(20) / 2)));
+        for (_, folder) in plain() {
+            for pair in draw_all(folder.path()).unwrap().chunks(2) {
+                let svg = fs::read_to_string(&pair[0]).unwrap();
+                assert!(svg.starts_with("<svg width=\"820\" height=\""));
+                assert!(svg.ends_with("</svg>\n"));
+                let words = ["n = ", "CIFAR-10 subset", "net: tutorial", "device: cpu"];
+                assert!(words.iter().all(|word| svg.contains(word)), "{svg:.600}");
+                let png = fs::read(&pair[1]).unwrap();
+                assert_eq!(&png[..8], b"\x89PNG\r\n\x1a\n");
+                let side = |at: usize| u32::from_be_bytes(png[at..at + 4].try_into().unwrap());
+                assert_eq!(side(16), 1640);
+                assert!(svg.contains(&format!("height=\"{}\"", side(20) / 2)));
+            }
         }
     }
 
     #[test]
     fn no_table_makes_text_overlap_or_leave_the_page() {
-        for (case, fixture) in ugly() {
-            let run = fixture.run();
-            for figure in FIGURES {
+        theme::load_fonts().unwrap();
+        for (case, folder) in ugly() {
+            let run = Run::read(folder.path()).unwrap();
+            for figure in figures(&run) {
                 let Some(sheet) = figure.plan(&run).unwrap() else { continue };
                 let page = layout::layout(&sheet);
                 let inside = |x: f64, y: f64| {
@@ -238,9 +273,17 @@ mod tests {
 
     #[test]
     fn every_ugly_table_can_be_painted() {
-        for (case, fixture) in ugly() {
-            let folder = fixture.write();
-            assert!(draw_all(folder.path()).is_ok(), "{case}");
+        for (case, folder) in ugly() {
+            for path in draw_all(folder.path()).unwrap_or_else(|error| panic!("{case}: {error}")) {
+                let size = fs::metadata(&path).unwrap().len();
+                let kind = Kind::of(&Run::read(folder.path()).unwrap());
+                // A page with a dozen figures must load.
+                let drawing = path.extension().is_some_and(|e| e == "svg");
+                assert!(
+                    kind == Kind::Arms || !drawing || size < 1_000_000,
+                    "{case}: {path:?} {size}"
+                );
+            }
         }
     }
 

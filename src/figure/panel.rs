@@ -260,7 +260,9 @@ fn y_axis(plot: &Plot, frame: &Frame, shapes: &mut Vec<Shape>) {
 /// Draws the x axis; returns the lower edge of its label.
 fn x_axis(plot: &Plot, frame: &Frame, shapes: &mut Vec<Shape>) -> f64 {
     let y = plot.bottom;
-    shapes.push(shape::line((plot.left, y), (plot.right, y), theme::INK, 1.0));
+    if !plot.x.bare {
+        shapes.push(shape::line((plot.left, y), (plot.right, y), theme::INK, 1.0));
+    }
     let baseline = y + 6.0 + theme::TICK;
     let slot = (plot.right - plot.left) / plot.x.ticks.len().max(1) as f64 - 8.0;
     let room = if plot.x.names { slot.max(24.0) } else { LONGEST_NAME };
@@ -270,7 +272,7 @@ fn x_axis(plot: &Plot, frame: &Frame, shapes: &mut Vec<Shape>) -> f64 {
         centred_within(text, frame.left, frame.right + theme::MARGIN * 0.4)
     });
     let labels: Vec<Text> = labels.collect();
-    for tick in &plot.x.ticks {
+    for tick in plot.x.ticks.iter().filter(|_| !plot.x.bare) {
         let x = plot.at_x(tick.at);
         shapes.push(shape::line((x, y), (x, y + 4.0), theme::INK, 1.0));
     }
@@ -289,4 +291,42 @@ fn x_axis(plot: &Plot, frame: &Frame, shapes: &mut Vec<Shape>) -> f64 {
     let text = centred_within(Text::new(at, label, theme::LABEL), frame.left, frame.right);
     shapes.push(Shape::Text(text));
     at.1 + 6.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_that_would_touch_or_leave_the_plot_are_left_out() {
+        theme::load_fonts().unwrap();
+        let label = |x: f64, text: &str| {
+            let text = text.to_owned();
+            Mark::Label(Label { at: (x, 0.5), shift: (0.0, 0.0), text, room: 60.0 })
+        };
+        let free = (0.0, 1.0);
+        let axis = Axis::linear("", [0.0, 1.0], free);
+        let panel = Panel {
+            title: String::new(),
+            subtitle: String::new(),
+            x: axis.clone(),
+            y: axis,
+            marks: vec![
+                label(0.1, "first"),
+                label(0.12, "over it"),
+                label(0.5, "apart"),
+                label(1.0, "outside"),
+            ],
+            height: 100.0,
+            weight: 1.0,
+        };
+        let frame = Frame { left: 10.0, right: 310.0, top: 10.0, plot: 10.0, height: 100.0 };
+        let mut shapes = Vec::new();
+        draw(&panel, &frame, &mut shapes);
+        let words = shapes.iter().filter_map(|shape| match shape {
+            Shape::Text(text) if text.text.starts_with(char::is_alphabetic) => Some(&*text.text),
+            _ => None,
+        });
+        assert_eq!(words.collect::<Vec<_>>(), ["first", "apart"]);
+    }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::axis::{self, Axis};
+use super::scatter;
 use super::sheet::{Key, Label, Mark, Panel, Rows, Sheet, Stroke};
 use super::study::{self, Study};
 use super::tables::{Decision, Run, Status, Trial};
@@ -117,7 +118,7 @@ fn survivors(study: &Study, reached: &[(&Trial, f64)], rungs: &[Rung]) -> Panel 
         let after = steps.get(i + 1).map_or(before, |next| left(*next) as f64);
         corners.extend([(*step, before), (*step, after)]);
     }
-    let corners = study::stride(corners, CORNERS);
+    let corners = scatter::stride(corners, CORNERS);
     let x = study.budget_axis(&format!("{}s", study.unit()), budgets.iter().copied().chain([1.0]));
     let y = Axis::whole("trials left", [0.0, budgets.len() as f64 * 1.06], (0.0, f64::INFINITY));
     let ink = theme::status(Status::Complete).color;
@@ -131,7 +132,7 @@ fn survivors(study: &Study, reached: &[(&Trial, f64)], rungs: &[Rung]) -> Panel 
     at.dedup();
     let points: Vec<(f64, f64)> = at.iter().map(|at| (*at, left(*at) as f64)).collect();
     marks.push(Mark::Points {
-        points: study::stride(points.clone(), 100),
+        points: scatter::stride(points.clone(), 100),
         marker: Marker::Circle,
         color: ink,
         radius: 3.2,
@@ -173,14 +174,14 @@ fn decided(study: &Study, rungs: &[Rung]) -> Option<Panel> {
             }
             line.extend(decision.cutoff.map(|cutoff| (at, study.shown(cutoff))));
         }
-        cutoffs.push(study::stride(line, CORNERS / rungs.len()));
+        cutoffs.push(scatter::stride(line, CORNERS / rungs.len()));
     }
     let many = stopped.len() + passed.len() > POINTS / 4;
     let mut marks = Vec::new();
     for (points, (marker, color, radius)) in
         [(stopped, stopped_look(many)), (passed, passed_look(many))]
     {
-        let points = study::thin(points, &x, &y, POINTS / 2);
+        let points = scatter::thin(points, &x, &y, POINTS / 2);
         marks.push(Mark::Points { points, marker, color, radius });
     }
     let drawn = cutoffs.into_iter().filter(|line| line.len() > 1);
@@ -213,7 +214,7 @@ fn cutoff_stroke() -> Stroke {
 /// How far each trial came, in the order in which they were proposed.
 fn budgets(study: &Study, reached: &[(&Trial, f64)]) -> Panel {
     let numbers = reached.iter().map(|(t, _)| t.trial as f64);
-    let x = Axis::whole("trial", numbers, (0.0, f64::INFINITY));
+    let x = Axis::whole("trial", numbers, (f64::NEG_INFINITY, f64::INFINITY));
     let label = format!("{}s run", study.unit());
     let y = study.budget_axis(&label, reached.iter().map(|(_, budget)| *budget).chain([1.0]));
     let stems = reached.len() <= STEMS;
@@ -235,7 +236,7 @@ fn budgets(study: &Study, reached: &[(&Trial, f64)]) -> Panel {
             (Marker::Diamond, false) => (Marker::Speck, 2.0),
             (marker, _) => (marker, 3.0),
         };
-        let points = study::thin(points, &x, &y, POINTS / 2);
+        let points = scatter::thin(points, &x, &y, POINTS / 2);
         marks.push(Mark::Points { points, marker, color: look.color, radius });
     }
     Panel {
@@ -282,6 +283,50 @@ fn title(study: &Study, reached: &[(&Trial, f64)]) -> String {
     let share = axis::number_of(spent / (most * reached.len() as f64) * 100.0, 2);
     let unit = study.unit();
     format!(
-        "{last} of {n} trials reached {unit} {most}: {share} % of the {unit}s of {n} full trials"
+        "{last} of {n} trials reached {unit} {most}, with {share} % of the {unit}s that all in full \
+         would take"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::search_fixture::SearchFixture;
+    use super::*;
+
+    #[test]
+    fn survivors_are_counted_at_each_rung() {
+        let run = SearchFixture::default().run();
+        let sheet = Rungs.plan(&run).unwrap().unwrap();
+        assert_eq!(sheet.panels.len(), 3);
+        let labels: Vec<&str> = sheet.panels[0]
+            .marks
+            .iter()
+            .filter_map(|mark| match mark {
+                Mark::Label(label) => Some(label.text.as_str()),
+                _ => None,
+            })
+            .collect();
+        // Three failed before their first report; of ten, two come to 3, one to 9, one to 27.
+        assert_eq!(labels, ["27", "12", "6", "3"]);
+        assert!(sheet.title.starts_with("3 of 27 trials reached epoch 27"), "{}", sheet.title);
+    }
+
+    #[test]
+    fn a_trial_that_was_called_up_again_has_passed() {
+        let mut run = SearchFixture::default().run();
+        let first = run.decisions.iter().position(|d| d.rung == Some(1.0) && !d.passed).unwrap();
+        let stopped = |run: &Run| -> usize {
+            rungs(&Study::of(run))[0].decisions.iter().filter(|d| !d.passed).count()
+        };
+        let before = stopped(&run);
+        run.decisions.push(Decision { passed: true, ..run.decisions[first].clone() });
+        assert_eq!(stopped(&run), before - 1);
+    }
+
+    #[test]
+    fn without_early_stopping_there_is_no_figure() {
+        let mut run = SearchFixture::default().run();
+        run.decisions.clear();
+        assert!(Rungs.plan(&run).unwrap().is_none());
+    }
 }

@@ -10,6 +10,8 @@ use super::{Figure, FigureError};
 
 /// Most hyperparameters shown.
 const MOST: usize = 12;
+/// Most hyperparameters of the best trial in the title.
+const NAMED: usize = 5;
 /// Share of a slot over which the trials of a choice are spread.
 const JITTER: f64 = 0.6;
 
@@ -90,25 +92,66 @@ impl Figure for Slice {
             beyond,
             study.thinned(count),
         ]);
-        let (title, legend) = (title(&study), study.keys(count));
+        let (title, legend) = (title(&study, &shown), study.keys(count));
         Ok(Some(Sheet { title, legend, panels, rows: Rows::Grid(columns), caption }))
     }
 }
 
 /// Name and scale; a long name gives way, so that the scale is always told.
-pub(super) fn label(hyperparameter: &Hyperparameter, room: f64) -> String {
+fn label(hyperparameter: &Hyperparameter, room: f64) -> String {
     let scale = if hyperparameter.is_log() { " (log scale)" } else { "" };
     let rest = room - theme::text_width(scale, theme::LABEL, false);
     let name = theme::elide(hyperparameter.name, rest.max(30.0), theme::LABEL, false);
     format!("{name}{scale}")
 }
 
-fn title(study: &Study) -> String {
-    match study.best() {
-        Some((best, value)) => {
-            let (measure, words) = (study.measure(), study.words(value));
-            format!("Where {measure} is good: trial {} is best with {words}", best.trial)
-        }
-        None => study.title(),
+/// The best trial and its hyperparameters, as many as a title takes.
+fn title(study: &Study, shown: &[Hyperparameter]) -> String {
+    let Some((best, _)) = study.best() else { return study.title() };
+    let active = shown.iter().filter_map(|h| {
+        let name = theme::elide(h.name, 130.0, theme::TITLE, true);
+        let value = theme::elide(&h.words(best)?, 130.0, theme::TITLE, true);
+        Some(format!("{name} = {value}"))
+    });
+    let active: Vec<String> = active.collect();
+    let more = if active.len() > NAMED { " …" } else { "" };
+    let settings = active[..active.len().min(NAMED)].join(", ");
+    if settings.is_empty() { study.title() } else { format!("{}; {settings}{more}", study.title()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::search_fixture::SearchFixture;
+    use super::super::sheet::Mark;
+    use super::super::theme::Marker;
+    use super::*;
+
+    #[test]
+    fn each_hyperparameter_has_a_panel_with_the_trials_it_was_active_in() {
+        let sheet = Slice.plan(&SearchFixture::default().run()).unwrap().unwrap();
+        let pruned = |panel: &Panel| -> usize {
+            let marks = panel.marks.iter().map(|mark| match mark {
+                Mark::Points { points, marker: Marker::Diamond, .. } => points.len(),
+                _ => 0,
+            });
+            marks.sum()
+        };
+        let counts: Vec<usize> = sheet.panels.iter().map(pruned).collect();
+        assert_eq!(counts, [21, 21, 21, 14, 21]);
+        assert!(sheet.caption.contains("hyperparameter was inactive"));
+        assert_eq!(sheet.panels[1].x.label, "lr (log scale)");
+        assert!(sheet.title.contains("optimizer = "), "{}", sheet.title);
+    }
+
+    #[test]
+    fn plots_of_a_row_are_equally_wide_and_a_dozen_is_enough() {
+        let number = serde_json::json!({"kind": "float", "low": 0.0, "high": 1.0});
+        let space = (0..40).map(|i| (format!("x{i}"), number.clone())).collect();
+        let run = SearchFixture { space, ..SearchFixture::default() }.run();
+        let sheet = Slice.plan(&run).unwrap().unwrap();
+        assert_eq!((sheet.panels.len(), sheet.rows), (12, Rows::Grid(3)));
+        assert!(sheet.caption.contains("the first 12 of 40"));
+        let width = |panel: &Panel| panel.weight - panel::near_room(&panel.y);
+        assert!((width(&sheet.panels[0]) - width(&sheet.panels[1])).abs() < 1e-9);
     }
 }

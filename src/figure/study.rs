@@ -1,19 +1,10 @@
 //! What the figures of one search share: values, ranks, axes, looks and words.
 
-use std::collections::HashSet;
-
 use super::axis::{self, Axis, End};
 use super::manifest::{Metric, SearchSettings};
-use super::sheet::{Key, Mark};
 use super::tables::{Run, Status, Trial};
-use super::theme::{self, Color, Marker};
+use super::theme;
 
-/// Most points that are drawn as full markers; more become dots.
-const FEW: usize = 400;
-/// Most points of one figure: more cover each other, and files grow.
-const MOST: usize = 5000;
-/// Radius of the ring around the best trial.
-const BEST: f64 = 7.5;
 /// Bulks that span more than this factor are drawn on a logarithmic axis.
 const WIDE: f64 = 10.0;
 /// From so many values on, the worst tenth may lie beyond the axis.
@@ -89,7 +80,8 @@ impl<'a> Study<'a> {
             Metric::Loss => "validation loss".to_owned(),
             Metric::Accuracy => "validation accuracy".to_owned(),
             Metric::Value if self.is_function() => {
-                theme::elide(&self.settings.objective, 200.0, theme::LABEL, false)
+                let name = theme::elide(&self.settings.objective, 180.0, theme::LABEL, false);
+                format!("{name} value")
             }
             Metric::Value => "value".to_owned(),
         }
@@ -200,11 +192,17 @@ impl<'a> Study<'a> {
             Metric::Value => "",
         };
         let label = format!("{}{unit}", self.measure());
-        match log {
+        let empty = values.is_empty();
+        let mut axis = match log {
             true => Axis::log(&label, values),
             false if accuracy => Axis::linear(&label, values, (0.0, 100.0)),
             false => Axis::linear(&label, values, (f64::NEG_INFINITY, f64::INFINITY)),
+        };
+        if empty {
+            // Numbers beside no data would suggest some.
+            axis.ticks.clear();
         }
+        axis
     }
 
     /// The end of a value axis where bad values lie.
@@ -251,88 +249,6 @@ impl<'a> Study<'a> {
         rungs.dedup();
         rungs
     }
-
-    /// The trials as points, by how they ended, the best one ringed; `place` says where.
-    pub fn points(
-        &self,
-        x: &Axis,
-        y: &Axis,
-        panels: usize,
-        place: impl Fn(&Trial) -> Option<(f64, f64)>,
-    ) -> Vec<Mark> {
-        let dotted = self.dotted(panels);
-        let most = MOST / panels.max(1) / STATUSES.len();
-        let mut marks: Vec<Mark> = STATUSES
-            .into_iter()
-            .map(|status| {
-                let of_status = self.trials.iter().filter(|t| t.status == status);
-                let points = of_status.filter_map(|t| place(t)).collect();
-                let (marker, color, radius) = marker(status, dotted);
-                Mark::Points { points: thin(points, x, y, most), marker, color, radius }
-            })
-            .collect();
-        if let Some(at) = self.best().and_then(|(trial, _)| place(trial)) {
-            let (_, color, radius) = marker(Status::Complete, false);
-            let points = vec![at];
-            // Drawn again: it may lie under others, or have been thinned out.
-            marks.push(Mark::Points {
-                points: points.clone(),
-                marker: Marker::Circle,
-                color,
-                radius,
-            });
-            marks.push(Mark::Points {
-                points,
-                marker: Marker::Ring,
-                color: theme::INK,
-                radius: BEST,
-            });
-        }
-        marks
-    }
-
-    /// Whether a figure of so many panels shows its trials as dots.
-    pub fn dotted(&self, panels: usize) -> bool {
-        self.trials.len() * panels > FEW
-    }
-
-    /// Says that not every point is drawn, where that is so.
-    pub fn thinned(&self, panels: usize) -> String {
-        let most = MOST / panels.max(1) / STATUSES.len();
-        match STATUSES.iter().any(|status| self.count(*status) > most) {
-            true => "Of points that would cover each other one is drawn.".to_owned(),
-            false => String::new(),
-        }
-    }
-
-    /// Legend entries for what [`points`](Self::points) draws.
-    pub fn keys(&self, panels: usize) -> Vec<Key> {
-        let dotted = self.dotted(panels);
-        let order = [Status::Complete, Status::Pruned, Status::Diverged, Status::Failed];
-        let present = order.into_iter().filter(|status| self.count(*status) > 0);
-        let mut keys: Vec<Key> = present
-            .map(|status| {
-                let (marker, color, radius) = marker(status, dotted);
-                Key::sized(name(status), marker, color, radius)
-            })
-            .collect();
-        if self.best().is_some() {
-            keys.push(Key::sized("best", Marker::Ring, theme::INK, BEST));
-        }
-        keys
-    }
-}
-
-/// Marker, colour and radius of a trial's point.
-fn marker(status: Status, dotted: bool) -> (Marker, Color, f64) {
-    let look = theme::status(status);
-    match (status, dotted) {
-        (Status::Complete, true) => (Marker::Dot, look.color, 2.3),
-        (Status::Pruned, true) => (Marker::Speck, look.color, 2.0),
-        (_, true) => (look.marker, look.color, 2.6),
-        (Status::Pruned, false) => (look.marker, look.color, 2.9),
-        (_, false) => (look.marker, look.color, 3.8),
-    }
 }
 
 /// How a trial ended, in a word.
@@ -351,32 +267,57 @@ pub(super) fn thousands(n: usize) -> String {
     axis::decimal(n as f64, 0)
 }
 
-/// At most `most` of the points: of several in one cell of a grid, the first. The grid is as fine
-/// as it can be, so that outliers and the outline of a cloud remain.
-pub(super) fn thin(points: Vec<(f64, f64)>, x: &Axis, y: &Axis, most: usize) -> Vec<(f64, f64)> {
-    let mut cells = 512.0;
-    let mut kept = points.clone();
-    while kept.len() > most.max(1) && cells >= 1.0 {
-        let mut taken = HashSet::new();
-        let cell =
-            |(a, b): (f64, f64)| ((x.place(a) * cells) as u32, (y.place(b) * cells / 2.0) as u32);
-        kept = points.iter().copied().filter(|point| taken.insert(cell(*point))).collect();
-        cells /= 1.25;
-    }
-    kept
-}
+#[cfg(test)]
+mod tests {
+    use super::super::search_fixture::{FULL, SearchFixture};
+    use super::*;
 
-/// At most `most` of the items, evenly spaced, first and last among them.
-pub(super) fn stride<T>(items: Vec<T>, most: usize) -> Vec<T> {
-    let (n, most) = (items.len(), most.max(2));
-    if n <= most {
-        return items;
+    #[test]
+    fn the_best_trial_is_complete_and_depends_on_the_direction() {
+        let fixture = SearchFixture { value: |i, _| i as f64 + 1.0, ..SearchFixture::default() };
+        let mut run = fixture.run();
+        let study = Study::of(&run);
+        // Trial 0 has the least loss, but was pruned.
+        assert_eq!(study.title(), "Trial 3 is best: validation loss 4");
+        let order: Vec<u64> = study.ranked().iter().map(|(t, _)| t.trial).collect();
+        assert_eq!(order[..6], [3, 13, 23, 0, 10, 20]);
+        assert!(study.counts().starts_with("n = 30 trials: 3 complete, 21 pruned, 3 diverged, 3"));
+        run.manifest.search.maximize = true;
+        assert_eq!(Study::of(&run).best().unwrap().0.trial, 23);
+        run.trials[23].value = None;
+        assert_eq!(Study::of(&run).best().unwrap().0.trial, 13);
     }
-    let wanted: HashSet<usize> = (0..most).map(|i| i * (n - 1) / (most - 1)).collect();
-    items
-        .into_iter()
-        .enumerate()
-        .filter(|(i, _)| wanted.contains(i))
-        .map(|(_, item)| item)
-        .collect()
+
+    #[test]
+    fn a_wild_value_does_not_stretch_an_axis_but_decades_do() {
+        let run = SearchFixture::default().run();
+        let study = Study::of(&run);
+        let mut values: Vec<f64> = (0..40).map(|i| 1.0 + f64::from(i) * 0.03).collect();
+        values.push(1e6);
+        let axis = study.axis(values.clone());
+        assert!(!axis.label.contains("log") && axis.covers(1.0) && !axis.covers(1e6));
+        assert!(study.beyond(&axis, values).starts_with("One value beyond"));
+        let decades = (0..40).map(|i| 10f64.powf(f64::from(i) / 10.0));
+        let axis = study.axis(decades.clone());
+        assert!(axis.label.contains("log scale") && decades.into_iter().all(|v| axis.covers(v)));
+    }
+
+    #[test]
+    fn a_function_has_no_data_set() {
+        let fixture =
+            SearchFixture { objective: "branin", metric: "value", ..SearchFixture::default() };
+        let run = fixture.run();
+        let caption = Study::of(&run).caption(&[]);
+        assert!(caption.contains("analytic function branin") && !caption.contains("CIFAR"));
+        assert!(caption.contains("sampler: random; scheduler: asha"));
+        assert_eq!(Study::of(&run).unit(), "step");
+    }
+
+    #[test]
+    fn budgets_have_rungs_for_ticks() {
+        let run = SearchFixture::default().run();
+        let axis = Study::of(&run).budget_axis("epochs", [1.0, FULL as f64]);
+        let labels: Vec<&str> = axis.ticks.iter().map(|t| t.label.as_str()).collect();
+        assert_eq!(labels, ["1", "3", "9", "27"]);
+    }
 }

@@ -382,6 +382,24 @@ mod tests {
     }
 
     #[test]
+    fn hyperparameters_and_decisions_are_read_as_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+        let head = HEAD.replace("hp.phase", "hp.l1,hp.phase,hp.kind");
+        write("trials.csv", &format!("{head}\n0,tune,,1,pruned,,2,9,1,0.5,1,,,,16,,,0.1,0.2\n"));
+        let head = "trial,step,value,rung,cutoff,competitors,decision";
+        write("decisions.csv", &format!("{head}\n0,1,NaN,,,0,continue\n0,3,0.5,3,0.4,7,stop\n"));
+        let run = Run::read(folder.path()).unwrap();
+        assert_eq!(run.hyperparameters, ["l1", "kind"]);
+        assert_eq!(run.trials[0].settings, ["16", ""]);
+        let decisions: Vec<_> = run.decisions.iter().map(|d| (d.value, d.rung, d.passed)).collect();
+        assert_eq!(decisions, [(None, None, true), (Some(0.5), Some(3.0), false)]);
+        write("decisions.csv", &format!("{head}\n0,1,1,,,0,maybe\n"));
+        let message = Run::read(folder.path()).unwrap_err().to_string();
+        assert!(message.contains("decisions.csv, line 2, column `decision`"), "{message}");
+    }
+
+    #[test]
     fn a_broken_verdict_is_named_and_a_bare_manifest_is_read() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("trials.csv"), format!("{HEAD}\n")).unwrap();
