@@ -4,9 +4,22 @@
 //! choice. So samplers know one kind of value, the journal stores it as Optuna does, and only
 //! [`Distribution::external`] knows what a person wrote.
 
+mod argument;
+mod condition;
+mod describe;
 mod distribution;
+mod error;
+mod group;
+mod parse;
+mod point;
+mod source;
+#[cfg(test)]
+mod tests;
+mod value;
 
 pub use distribution::{Choice, Distribution};
+pub use error::{SpaceError, SpaceFault};
+pub use group::{Group, Groups, NoGroups};
 
 use serde::{Deserialize, Serialize};
 
@@ -81,6 +94,8 @@ pub struct Space {
     pub parameters: Vec<Parameter>,
     /// Configurations to try first, whole or in part: what they leave open the sampler fills in.
     pub points: Vec<Configuration>,
+    /// Parameters that belong together: the coefficients of schemes of per-layer rates.
+    pub groups: Vec<Group>,
 }
 
 impl Space {
