@@ -1,6 +1,7 @@
 //! What a trial evaluates.
 
 mod cnn;
+pub mod function;
 mod tables;
 
 pub use cnn::{CnnTrial, TrialError, TrialFiles, run_cnn_trial};
