@@ -58,6 +58,8 @@ pub enum Event {
     Noted {
         /// Its number.
         number: u64,
+        /// What: attributes by name.
+        attributes: Attributes,
     },
     /// A trial ended.
     Finished {
@@ -160,13 +162,15 @@ impl State {
             }
             Record::UserAttribute { trial, attributes } => {
                 let Some((study, number)) = self.open_trial(trial) else { return };
-                self.studies[study].trials[number].user_attributes.extend(attributes);
-                events.push((study, Event::Noted { number: number as u64 }));
+                let noted = attributes.clone();
+                self.studies[study].trials[number].user_attributes.extend(noted);
+                events.push((study, Event::Noted { number: number as u64, attributes }));
             }
             Record::SystemAttribute { trial, attributes } => {
                 let Some((study, number)) = self.open_trial(trial) else { return };
-                self.studies[study].trials[number].system_attributes.extend(attributes);
-                events.push((study, Event::Noted { number: number as u64 }));
+                let noted = attributes.clone();
+                self.studies[study].trials[number].system_attributes.extend(noted);
+                events.push((study, Event::Noted { number: number as u64, attributes }));
             }
             Record::Nothing => {}
         }

@@ -108,9 +108,10 @@ impl Distribution {
                 (low.ln() + u * (high.ln() - low.ln())).exp().clamp(low, high)
             }
             Self::Float { low, high, step: None, .. } => (low + u * (high - low)).clamp(low, high),
-            Self::Float { low, step: Some(step), .. } => {
+            Self::Float { low, high, step: Some(step), .. } => {
                 let count = self.levels().unwrap_or(1) as f64;
-                low + (u * count).floor().min(count - 1.0) * step
+                // The last step may pass the end by rounding: 3 · 0.1 > 0.3.
+                (low + (u * count).floor().min(count - 1.0) * step).min(high)
             }
             Self::Int { low, high, log: true, .. } => {
                 // Optuna's convention: round a log-uniform draw from [low - ½, high + ½].
@@ -257,7 +258,7 @@ fn normal_quantile(p: f64) -> f64 {
         -3.969683028665376e1,
         2.209460984245205e2,
         -2.759285104469687e2,
-        1.383577518672690e2,
+        1.38357751867269e2,
         -3.066479806614716e1,
         2.506628277459239,
     ];
@@ -307,6 +308,7 @@ mod tests {
             Distribution::Float { low: -1.0, high: 3.0, log: false, step: None },
             Distribution::Float { low: 1e-5, high: 0.1, log: true, step: None },
             Distribution::Float { low: 0.1, high: 0.9, log: false, step: Some(0.1) },
+            Distribution::Float { low: 0.0, high: 0.3, log: false, step: Some(0.1) },
             Distribution::Int { low: -2, high: 7, log: false, step: 3 },
             Distribution::Int { low: 1, high: 1000, log: true, step: 1 },
             Distribution::Normal { mean: 2.0, sd: 0.5 },

@@ -4,11 +4,22 @@
 //! choice. So samplers know one kind of value, the journal stores it as Optuna does, and only
 //! [`Distribution::external`] knows what a person wrote.
 
+mod argument;
+mod condition;
+mod describe;
 mod distribution;
+mod error;
+mod group;
 mod parse;
+mod point;
+mod source;
+#[cfg(test)]
+mod tests;
+mod value;
 
 pub use distribution::{Choice, Distribution, short};
-pub use parse::{Groups, SpaceError};
+pub use error::{SpaceError, SpaceFault};
+pub use group::{Group, Groups, NoGroups};
 
 use serde::{Deserialize, Serialize};
 
@@ -76,13 +87,6 @@ pub struct Condition {
     pub values: Vec<f64>,
 }
 
-/// Stand-in.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Group { /// Stand-in.
-    pub name: String, /// Stand-in.
-    pub scheme: String, /// Stand-in.
-    pub coefficients: Vec<String> }
-
 /// What is searched.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Space {
@@ -90,7 +94,7 @@ pub struct Space {
     pub parameters: Vec<Parameter>,
     /// Configurations to try first, whole or in part: what they leave open the sampler fills in.
     pub points: Vec<Configuration>,
-    /// Groups of layer rates among the hyperparameters.
+    /// Parameters that belong together: the coefficients of schemes of per-layer rates.
     pub groups: Vec<Group>,
 }
 
