@@ -3,6 +3,9 @@
 //! To add one, write one file beside these and add one line to [`SAMPLERS`]; the contract suite in
 //! `suite.rs` then tests it.
 
+pub mod gp;
+mod linear;
+
 use super::space::{Configuration, Space};
 use super::trial::Observation;
 
