@@ -17,7 +17,8 @@ pub(super) fn fit(points: &[Vec<f64>], ordered: usize, values: &[f64]) -> Kernel
     let coordinates = points.first().map_or(0, Vec::len);
     let mut start = vec![0.0; coordinates + 2];
     start[coordinates + 1] = FIRST_NOISE.ln();
-    let low = vec![-12.0; coordinates + 2];
+    // So low that the least noise can be reached.
+    let low = vec![-25.0; coordinates + 2];
     let high = vec![10.0; coordinates + 2];
     let effort = Effort { steps: 40, gradient: 1e-2 };
     let (best, _) = minimize(&start, &low, &high, effort, |logs, gradient| {
