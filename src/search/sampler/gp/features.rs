@@ -226,7 +226,8 @@ mod tests {
             assert!(space.contains(&configuration));
             let point = features.encode(&configuration).unwrap();
             assert_eq!(point, features.canonical(&latent));
-            for ((_, back), (_, value)) in features.decode(&point).iter().zip(configuration.iter()) {
+            for ((_, back), (_, value)) in features.decode(&point).iter().zip(configuration.iter())
+            {
                 assert!((back - value).abs() < 1e-12 * value.abs().max(1.0));
             }
             let sgd = configuration.get("optimizer") == Some(0.0);

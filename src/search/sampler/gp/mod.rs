@@ -10,7 +10,8 @@
 //! - Hyperparameters that do not exist are put at 0.5, categorical ones at a level of their own.
 //! - Pruned trials count with their last loss, diverged and failed ones with the worst known;
 //!   losses far above the median are compressed.
-//! - The first [`START_UP`] trials with a loss are random.
+//! - Trials are random until [`START_UP`] have a loss. Past [`MOST`] finished trials the model is
+//!   given the best ones and some of the others.
 //!
 //! Crates weighed: `optimizer` 1.0.1 fits no length scales, ignores categorical hyperparameters and
 //! keeps a running generator; `egobox-ego` and `friedrich` bring their own linear algebra stacks.
@@ -24,14 +25,11 @@ mod fit;
 mod kernel;
 mod losses;
 
-use rand::RngExt;
-
 use self::acquisition::Acquisition;
 use self::features::Features;
 use self::kernel::Posterior;
-use super::{Question, Sampler};
-use crate::random::{Purpose, derived_seed, stream};
-use crate::search::space::Configuration;
+use super::{Question, Sampler, SamplerError, SamplerOptions, random};
+use crate::search::space::{Configuration, Space};
 use crate::search::trial::TrialState;
 
 /// Trials with a loss that are awaited before the first model.
@@ -40,9 +38,18 @@ const START_UP: usize = 10;
 /// Observations around which candidates are drawn.
 const INCUMBENTS: usize = 5;
 
-/// The sampler; it holds nothing.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct GaussianProcess;
+/// Most finished trials that the model is given: its cost grows with the third power.
+const MOST: usize = 300;
+
+struct GaussianProcess {
+    start_up: usize,
+}
+
+/// Builds the sampler; it can search every space.
+pub(super) fn build(options: &SamplerOptions, _: &Space) -> Result<Box<dyn Sampler>, SamplerError> {
+    let start_up = options.startup_trials.map_or(START_UP, |trials| trials.max(1) as usize);
+    Ok(Box::new(GaussianProcess { start_up }))
+}
 
 /// The trials of a question as points.
 struct Data {
@@ -66,22 +73,41 @@ impl Data {
         }
         data
     }
+
+    /// Leaves at most [`MOST`] finished trials: the better half of them the best of all, the others
+    /// at equal intervals among the rest.
+    fn thin(&mut self) {
+        let n = self.points.len();
+        if n <= MOST {
+            return;
+        }
+        let mut order: Vec<usize> = (0..n).collect();
+        let loss = |index: usize| self.losses[index].unwrap_or(f64::INFINITY);
+        order.sort_by(|a, b| loss(*a).total_cmp(&loss(*b)));
+        let mut rest = order.split_off(MOST / 2);
+        rest.sort_unstable();
+        let wanted = MOST - order.len();
+        order.extend((0..wanted).map(|k| rest[k * rest.len() / wanted]));
+        order.sort_unstable();
+        self.points = order.iter().map(|&index| self.points[index].clone()).collect();
+        self.losses = order.iter().map(|&index| self.losses[index]).collect();
+    }
 }
 
 impl Sampler for GaussianProcess {
     fn ask(&mut self, question: &Question) -> Option<Configuration> {
-        let seed = derived_seed(question.seed, Purpose::Sampler, question.number);
         let features = Features::new(question.space);
-        let data = Data::new(question, &features);
+        let mut data = Data::new(question, &features);
         let known = data.losses.iter().flatten().count();
-        let model = (known >= START_UP && features.len() > 0).then(|| model(&data, &features));
-        let Some((posterior, values)) = model.flatten() else {
-            let mut generator = stream(seed, Purpose::Sampler, 0);
-            return Some(
-                question
-                    .space
-                    .configure(|parameter, _| parameter.distribution.at(generator.random::<f64>())),
-            );
+        if known < self.start_up || features.len() == 0 {
+            return Some(random::configuration(question));
+        }
+        let taken = [data.points.as_slice(), &data.running].concat();
+        data.thin();
+        let values = losses::standardise(&data.losses);
+        let kernel = fit::fit(&data.points, features.ordered(), &values);
+        let Some(posterior) = Posterior::new(kernel, &data.points, &values, &data.running) else {
+            return Some(random::configuration(question));
         };
         let mut order: Vec<usize> = (0..values.len()).collect();
         order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
@@ -89,17 +115,8 @@ impl Sampler for GaussianProcess {
             order.iter().take(INCUMBENTS).map(|&index| data.points[index].clone()).collect();
         let means = data.points.iter().map(|point| posterior.at(point).0);
         let best = means.fold(f64::INFINITY, f64::min);
-        let taken = [data.points, data.running].concat();
         let acquisition = Acquisition { features: &features, posterior: &posterior, best };
-        let mut generator = stream(seed, Purpose::Sampler, 1);
+        let mut generator = question.draws("gp", "candidates");
         Some(features.decode(&acquisition.maximize(&incumbents, &taken, &mut generator)))
     }
-}
-
-/// The fitted process and the standardised losses.
-fn model(data: &Data, features: &Features) -> Option<(Posterior, Vec<f64>)> {
-    let values = losses::standardise(&data.losses);
-    let kernel = fit::fit(&data.points, features.ordered(), &values);
-    let posterior = Posterior::new(kernel, &data.points, &values, &data.running)?;
-    Some((posterior, values))
 }
