@@ -3,12 +3,18 @@
 //! To add one, write one file beside these and add one line to [`SAMPLERS`]; the contract suite in
 //! `suite.rs` then tests it.
 
+mod axis;
+mod cma_es;
+mod gp;
 mod grid;
+mod linear;
+mod parzen;
 mod random;
 mod sobol;
 mod sobol_directions;
 #[cfg(test)]
 mod suite;
+mod tpe;
 
 use rand_chacha::ChaCha8Rng;
 
@@ -71,8 +77,8 @@ pub struct SamplerOptions {
     pub grid_levels: Option<u64>,
     /// `sobol`: scrambled by the seed; without, the sequence that SciPy gives too.
     pub scramble: bool,
-    /// Model-based samplers: how many trials with a loss are drawn at random first; the sampler's
-    /// own number if not given.
+    /// Model-based samplers: how many trials must have finished before the model proposes, drawn at
+    /// random until then; the sampler's own number if not given.
     pub startup_trials: Option<u64>,
 }
 
@@ -130,8 +136,14 @@ pub enum SamplerError {
 pub type Build = fn(&SamplerOptions, &Space) -> Result<Box<dyn Sampler>, SamplerError>;
 
 /// All samplers, by the names that `--sampler` takes.
-pub const SAMPLERS: &[(&str, Build)] =
-    &[("grid", grid::build), ("random", random::build), ("sobol", sobol::build)];
+pub const SAMPLERS: &[(&str, Build)] = &[
+    ("grid", grid::build),
+    ("random", random::build),
+    ("sobol", sobol::build),
+    ("tpe", tpe::build),
+    ("gp", gp::build),
+    ("cma-es", cma_es::build),
+];
 
 /// The sampler called `name` for `space`; the space's own points come first.
 ///
