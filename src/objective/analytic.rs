@@ -6,7 +6,7 @@ use rand::RngExt;
 
 use super::function::{Function, UnknownFunction, function};
 use crate::random::{Purpose, stream};
-use crate::search::space::{Choice, Space};
+use crate::search::space::{Choice, Configuration, Parameter, Space};
 use crate::search::{Command, Direction, Ending, Objective, ObjectiveError, Step, Task};
 
 /// Height of the learning curves at their start.
@@ -65,17 +65,14 @@ impl FunctionObjective {
 
     /// The function's value under these arguments.
     fn value(&self, values: &[(String, Choice)]) -> Result<f64, ObjectiveError> {
-        let argument = |name: &String, own: &crate::search::space::Distribution| {
-            let (_, value) = values.iter().find(|(known, _)| known == name)?;
-            own.internal(value)
-        };
         let own = self.space();
-        let mut at = Vec::with_capacity(own.parameters.len());
-        for parameter in &own.parameters {
-            let found = argument(&parameter.name, &parameter.distribution);
-            at.push(found.ok_or_else(|| format!("{} has no usable value", parameter.name))?);
-        }
-        Ok(self.function.evaluate(&at))
+        let argument = |parameter: &Parameter| {
+            let (_, value) = values.iter().find(|(known, _)| *known == parameter.name)?;
+            Some((parameter.name.clone(), parameter.distribution.internal(value)?))
+        };
+        let at: Configuration = own.parameters.iter().filter_map(argument).collect();
+        let value = self.function.at(&at);
+        value.ok_or_else(|| "an argument is missing or outside the function's bounds".into())
     }
 }
 

@@ -118,7 +118,7 @@ impl Base {
                 set(&mut draft, value).map_err(named)?;
             } else if let Some(layer) = name.strip_prefix(LAYER_RATE) {
                 layer_rates.push((layer.to_owned(), positive(value).map_err(named)?));
-            } else if !name.starts_with(DUMMY) && self.group_of(name).is_none() {
+            } else if !name.starts_with(DUMMY) && !self.groups.iter().any(|group| group.owns(name)) {
                 return Err(self.unknown(name).into());
             }
         }
@@ -145,12 +145,6 @@ impl Base {
         settings.optimizer.weight_decay =
             draft.weight_decay.unwrap_or(method.default_weight_decay());
         Ok((net, settings))
-    }
-
-    fn group_of(&self, name: &str) -> Option<&Group> {
-        let (group, coefficient) = name.split_once('.')?;
-        let known = self.groups.iter().find(|known| known.name == group)?;
-        known.coefficients.iter().any(|known| known == coefficient).then_some(known)
     }
 
     fn unknown(&self, name: &str) -> String {

@@ -109,6 +109,10 @@ impl Place {
 }
 
 impl Sampler for Grid {
+    fn looks_back(&self) -> bool {
+        false
+    }
+
     fn ask(&mut self, question: &Question) -> Option<Configuration> {
         let index = question.design_index();
         let usable = self

@@ -68,6 +68,12 @@ pub trait Sampler: Send {
     /// A configuration for trial `question.number`: a value for exactly the active
     /// hyperparameters, each inside its distribution. `None` once a finite design is used up.
     fn ask(&mut self, question: &Question) -> Option<Configuration>;
+
+    /// Whether the answer depends on the results in the history. A study need not wait for results
+    /// that nobody looks at.
+    fn looks_back(&self) -> bool {
+        true
+    }
 }
 
 /// What can be set of samplers; each takes what concerns it.
@@ -165,6 +171,10 @@ pub fn sampler(
 struct PointsFirst(Box<dyn Sampler>);
 
 impl Sampler for PointsFirst {
+    fn looks_back(&self) -> bool {
+        self.0.looks_back()
+    }
+
     fn ask(&mut self, question: &Question) -> Option<Configuration> {
         let point = usize::try_from(question.number).ok();
         let Some(point) = point.and_then(|number| question.space.points.get(number)) else {

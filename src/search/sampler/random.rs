@@ -23,6 +23,10 @@ pub(super) fn configuration(question: &Question) -> Configuration {
 }
 
 impl Sampler for Random {
+    fn looks_back(&self) -> bool {
+        false
+    }
+
     fn ask(&mut self, question: &Question) -> Option<Configuration> {
         Some(configuration(question))
     }

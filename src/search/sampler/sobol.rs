@@ -81,6 +81,10 @@ fn scrambled(coordinate: u32, seed: u64) -> f64 {
 }
 
 impl Sampler for Sobol {
+    fn looks_back(&self) -> bool {
+        false
+    }
+
     fn ask(&mut self, question: &Question) -> Option<Configuration> {
         let index = u32::try_from(question.design_index()).ok()?;
         let names: Vec<_> = question.space.parameters.iter().map(|p| p.name.as_str()).collect();

@@ -204,22 +204,6 @@ impl Distribution {
         !matches!(self, Self::Categorical { .. })
     }
 
-    /// The internal value of what a person wrote, if it belongs to the distribution.
-    pub fn internal(&self, value: &Choice) -> Option<f64> {
-        let number = match *value {
-            Choice::Int(value) => Some(value as f64),
-            Choice::Float(value) => Some(value),
-            _ => None,
-        };
-        let internal = match self {
-            Self::Categorical { choices } => {
-                choices.iter().position(|choice| choice == value).map(|index| index as f64)
-            }
-            _ => number,
-        };
-        internal.filter(|internal| self.contains(*internal))
-    }
-
     /// The distribution as a run's manifest records it.
     pub fn settings(&self) -> serde_json::Value {
         use serde_json::json;
