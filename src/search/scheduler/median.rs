@@ -117,4 +117,20 @@ mod tests {
         assert_eq!(report(6, 3, f64::NAN).verdict, Verdict::Stop);
         assert_eq!(report(6, 100, 50.0).verdict, Verdict::Finish);
     }
+
+    #[test]
+    fn stopped_and_diverged_trials_are_no_measure() {
+        let space = Space::default();
+        let context = Context { space: &space, seed: 0 };
+        let options = SchedulerOptions { startup_trials: 1, ..SchedulerOptions::default() };
+        let mut median = scheduler("median", &options).unwrap();
+        for (trial, loss) in [(0, 1.0), (1, 5.0), (2, 0.5), (3, f64::INFINITY)] {
+            let stops =
+                median.report(context, &Report { trial, step: 1, loss: Some(loss) }).verdict;
+            assert_eq!(stops == Verdict::Stop, loss > 1.0);
+            median.end(context, trial);
+        }
+        let decision = median.report(context, &Report { trial: 4, step: 1, loss: Some(1.0) });
+        assert_eq!((decision.cutoff, decision.competitors), (Some(0.75), 2));
+    }
 }

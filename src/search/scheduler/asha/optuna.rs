@@ -3,8 +3,7 @@
 //! Rung k lies at grace·η^(rate + k). A trial that has reached its next rung is recorded there and
 //! passes if its loss is no worse than that of place ⌊n/η⌋ (at least the first) among the n
 //! recorded so far, itself included; then the next rung is looked at, at once if it is reached
-//! too. NaN at a rung stops. A report without the metric changes nothing. Reports whose step is not
-//! above the trial's last are looked at as if the last had come again.
+//! too. NaN at a rung stops. A report without the metric changes nothing.
 //!
 //! Optuna knows no maximum: a trial that passes at the maximum finishes, one that does not is
 //! stopped.
@@ -21,16 +20,8 @@ pub(in crate::search::scheduler) struct Halving {
     rate: u64,
     bootstrap_count: u64,
     rungs: Vec<Rung>,
-    trials: BTreeMap<u64, Climb>,
-}
-
-/// Where a trial stands.
-#[derive(Default)]
-struct Climb {
-    /// Rungs that it has been recorded at.
-    rungs: usize,
-    /// Its highest step, with the loss first reported there.
-    last: Option<(u64, f64)>,
+    /// How many rungs each trial has been recorded at.
+    climbed: BTreeMap<u64, usize>,
 }
 
 impl Halving {
@@ -42,7 +33,7 @@ impl Halving {
             rate,
             bootstrap_count: options.bootstrap_count,
             rungs: Vec::new(),
-            trials: BTreeMap::new(),
+            climbed: BTreeMap::new(),
         }
     }
 
@@ -62,18 +53,14 @@ impl Halving {
     }
 
     fn decide(&mut self, trial: u64, step: u64, loss: f64) -> Decision {
-        let climb = self.trials.entry(trial).or_default();
-        if climb.last.is_none_or(|(last, _)| step > last) {
-            climb.last = Some((step, loss));
-        }
-        let (step, loss) = climb.last.unwrap_or((step, loss));
+        let climbed = self.climbed.entry(trial).or_default();
         let mut decision = Decision::CONTINUE;
         loop {
-            if climb.rungs == self.rungs.len() {
-                let exponent = self.rate.saturating_add(climb.rungs as u64);
+            if *climbed == self.rungs.len() {
+                let exponent = self.rate.saturating_add(*climbed as u64);
                 self.rungs.push(Rung::at(self.first, self.factor, exponent));
             }
-            let rung = &mut self.rungs[climb.rungs];
+            let rung = &mut self.rungs[*climbed];
             if (step as f64) < rung.step {
                 return decision;
             }
@@ -86,7 +73,7 @@ impl Halving {
                 };
             }
             rung.record(trial, loss);
-            climb.rungs += 1;
+            *climbed += 1;
             let competitors = rung.ranking().len();
             let places = (competitors as f64 / self.factor).floor() as usize;
             let cutoff = rung.ranking()[places.max(1) - 1].0;

@@ -164,6 +164,13 @@ mod tests {
     }
 
     #[test]
+    fn as_bad_as_the_quantile_goes_on() {
+        let decisions = run(&options(16, 1, 2.0), &[(0, 1, 0.5), (1, 1, 0.5), (2, 1, 0.5)]);
+        assert!(decisions.iter().all(|decision| decision.verdict == Verdict::Continue));
+        assert_eq!(decisions[2].cutoff, Some(0.5));
+    }
+
+    #[test]
     fn skipped_rungs_are_caught_up_with_from_the_top() {
         let decisions =
             run(&options(16, 1, 2.0), &[(0, 5, 1.0), (0, 6, 1.0), (0, 7, 1.0), (0, 7, 1.0)]);

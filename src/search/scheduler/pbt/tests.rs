@@ -105,3 +105,18 @@ fn a_source_has_a_checkpoint_at_the_same_step() {
     // After a gap the next pause is at the next multiple.
     assert_eq!(report(&mut *pbt, context, 0, 4, 1.0), Verdict::Pause);
 }
+
+#[test]
+fn what_has_ended_does_not_go_on() {
+    let space = space();
+    let context = Context { space: &space, seed: 0 };
+    let mut pbt = scheduler("pbt", &options(3, None)).unwrap();
+    for trial in 0..3 {
+        pbt.start(context, trial, &at(0.1));
+        report(&mut *pbt, context, trial, 2, 1.0);
+    }
+    assert_eq!(pbt.resume(context).map(|resumption| resumption.trial), Some(0));
+    pbt.end(context, 1);
+    assert_eq!(pbt.resume(context).map(|resumption| resumption.trial), Some(2));
+    assert_eq!(pbt.resume(context), None);
+}
