@@ -4,7 +4,9 @@
 //! `suite.rs` then tests it.
 
 mod axis;
+mod column;
 mod grid;
+mod log_sum;
 mod parzen;
 mod random;
 mod sobol;
