@@ -48,7 +48,6 @@ COUNTERPARTS = {
     "sobol": [],
 }
 MODEL_BASED = {"tpe", "gp", "cma-es"}
-SLOW = {"optuna-gp"}
 
 
 def theirs(name, seed):
@@ -179,17 +178,19 @@ def main():
     peers = [peer for name in samplers for peer in COUNTERPARTS[name]]
     jobs = [(f, p, s, evaluations) for p in peers for f in functions for s in seeds]
     jobs = [job for job in jobs if job not in best]
+    keep = None
+    if flags.theirs and jobs:
+        new = not flags.theirs.exists()
+        keep = flags.theirs.open("a", buffering=1)
+        if new:
+            keep.write("function,sampler,seed,evaluations,best\n")
     with ProcessPoolExecutor(flags.workers) as pool:
         for done, (*key, value) in enumerate(pool.map(search, jobs), 1):
             best[tuple(key)] = value
+            if keep:
+                keep.write(",".join(map(str, [*key, value])) + "\n")
             if sys.stderr.isatty():
                 print(f"\r{done}/{len(jobs)} searches with Optuna", end="", file=sys.stderr)
-    if flags.theirs:
-        with flags.theirs.open("w") as file:
-            file.write("function,sampler,seed,evaluations,best\n")
-            for (*key, count), value in sorted(best.items()):
-                if key[1].startswith("optuna-"):
-                    file.write(",".join(map(str, [*key, count, value])) + "\n")
 
     failures = 0
     print(f"median best of {flags.seeds} seeds after {evaluations} evaluations; one-sided Mann-Whitney p")

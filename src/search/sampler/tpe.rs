@@ -224,7 +224,8 @@ mod tests {
             let best = split(&history);
             let mut found: Vec<usize> = (0..history.len()).filter(|place| best[*place]).collect();
             let mut expected = order[..count.min(6)].to_vec();
-            (found.sort_unstable(), expected.sort_unstable());
+            found.sort_unstable();
+            expected.sort_unstable();
             assert_eq!(found, expected, "{count}");
         }
     }
