@@ -51,6 +51,12 @@ fn a_mixed_study_of_optuna() {
     let seen: Vec<(&str, f64)> = seen.configuration.iter().collect();
     assert_eq!(seen, [("optimizer", 1.0), ("lr", 5.5595654267125665e-05), ("width", 7.0)]);
 
+    let mut turned = space();
+    if let Distribution::Categorical { choices } = &mut turned.parameters[0].distribution {
+        choices.reverse();
+    }
+    assert_eq!(first.configuration(&turned).get("optimizer"), Some(0.0));
+
     // The enqueued trial: `None` is no choice here, and `depth` no hyperparameter.
     let mut allowed = space();
     allowed.parameters.retain(|parameter| parameter.name != "optimizer");

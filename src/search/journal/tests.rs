@@ -245,11 +245,15 @@ fn a_damaged_line_in_the_middle_is_an_error_and_nothing_changes() {
         assert_eq!(folder.bytes(), bytes);
     }
     // A handle that was open notices what was appended, and goes on once the file is mended.
-    fs::write(&folder.path, [&whole[..], b"{\"op_code\":7}\n"].concat()).unwrap();
+    journal.take_events();
+    let sound = b"{\"op_code\":7,\"trial_id\":4,\"step\":9,\"intermediate_value\":0.5}\n";
+    fs::write(&folder.path, [&whole[..], sound, b"{\"op_code\":7}\n"].concat()).unwrap();
     assert!(matches!(journal.lock(), Err(JournalError::Damaged { .. })));
     assert!(matches!(journal.lock(), Err(JournalError::Damaged { .. })));
-    fs::write(&folder.path, &whole).unwrap();
+    fs::write(&folder.path, [&whole[..], sound].concat()).unwrap();
     assert_eq!(create(&mut journal, 7), 5);
+    let events = journal.take_events();
+    assert_eq!(events, [Event::Reported { number: 4, step: 9, value: 0.5 }], "once");
     fs::write(&folder.path, &whole[..100]).unwrap();
     assert!(matches!(journal.lock(), Err(JournalError::Shrunk { .. })));
     assert_eq!(journal.study().trials.len(), 6);
