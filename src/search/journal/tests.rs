@@ -58,7 +58,7 @@ pub(super) fn space() -> Space {
             momentum,
             parameter("shift", Distribution::Normal { mean: 0.0, sd: 1.0 }),
         ],
-        points: Vec::new(),
+        ..Space::default()
     }
 }
 

@@ -159,7 +159,7 @@ mod tests {
     fn the_last_hyperparameter_changes_fastest() {
         let int = Distribution::Int { low: 1, high: 5, log: true, step: 1 };
         let parameters = vec![parameter("a", choice(2), None), parameter("b", int, None)];
-        let space = Space { parameters, points: Vec::new() };
+        let space = Space { parameters, ..Space::default() };
         let expected: Vec<Vec<f64>> =
             (0..10).map(|i| vec![f64::from(i / 5), f64::from(i % 5 + 1)]).collect();
         assert_eq!(all(&space, None), expected);
@@ -173,7 +173,7 @@ mod tests {
             parameter("nesterov", choice(2), Some(("momentum", 2.0))),
             parameter("width", choice(2), None),
         ];
-        let space = Space { parameters, points: Vec::new() };
+        let space = Space { parameters, ..Space::default() };
         let found = all(&space, None);
         let expected: &[&[f64]] = &[
             &[0.0, 0.0],
@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn a_continuum_gets_levels_with_both_ends() {
         let log = Distribution::Float { low: 1e-4, high: 1.0, log: true, step: None };
-        let space = Space { parameters: vec![parameter("lr", log, None)], points: Vec::new() };
+        let space = Space { parameters: vec![parameter("lr", log, None)], ..Space::default() };
         let found = all(&space, Some(5));
         for (found, expected) in found.iter().zip([1e-4, 1e-3, 1e-2, 1e-1, 1.0]) {
             assert!((found[0] / expected - 1.0).abs() < 1e-12, "{found:?}");
@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn going_back_is_as_good_as_going_on() {
         let parameters = vec![parameter("a", choice(3), None), parameter("b", choice(4), None)];
-        let space = Space { parameters, points: Vec::new() };
+        let space = Space { parameters, ..Space::default() };
         let mut grid = Grid { levels: 1, place: None };
         let mut ask = |number| grid.ask(&Question { space: &space, seed: 0, number, history: &[] });
         let forwards: Vec<_> = (0..14).map(&mut ask).collect();

@@ -45,7 +45,7 @@ mod tests {
             conditions: Vec::new(),
             default: None,
         });
-        Space { parameters: parameters.collect(), points: Vec::new() }
+        Space { parameters: parameters.collect(), ..Space::default() }
     }
 
     fn ask(space: &Space, number: u64) -> Configuration {

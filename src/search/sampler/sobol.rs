@@ -176,7 +176,7 @@ mod tests {
             conditions: Vec::new(),
             default: None,
         };
-        let space = Space { parameters: vec![parameter; 101], points: Vec::new() };
+        let space = Space { parameters: vec![parameter; 101], ..Space::default() };
         let error = build(&SamplerOptions::default(), &space).err().expect("is too large");
         assert!(error.to_string().contains("101"), "{error}");
     }

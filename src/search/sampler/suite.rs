@@ -37,7 +37,7 @@ fn words(count: usize) -> Distribution {
 }
 
 fn space(parameters: Vec<Parameter>) -> Space {
-    Space { parameters, points: Vec::new() }
+    Space { parameters, ..Space::default() }
 }
 
 /// Every distribution, with and without logarithm and step.

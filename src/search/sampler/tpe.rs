@@ -274,7 +274,7 @@ mod tests {
 
     fn two() -> Space {
         let parameters = vec![parameter("x", -1.0, 1.0), parameter("y", -1.0, 1.0)];
-        Space { parameters, points: Vec::new() }
+        Space { parameters, ..Space::default() }
     }
 
     #[test]

@@ -88,7 +88,7 @@ impl Simulation {
         let distribution = Distribution::Float { low: 0.1, high: 1.0, log: true, step: None };
         let rate =
             Parameter { name: "rate".into(), distribution, conditions: Vec::new(), default: None };
-        let space = Space { parameters: vec![rate], points: Vec::new() };
+        let space = Space { parameters: vec![rate], ..Space::default() };
         let scheduler = scheduler(name, options).unwrap();
         Self { scheduler, space, seed, calls: Vec::new() }
     }

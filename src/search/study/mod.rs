@@ -159,16 +159,17 @@ impl Study {
         let Self { journal, state, .. } = self;
         let mut records = journal.lock()?;
         state.follow(&mut records);
-        let value = step.metric(&state.options.metric);
+        // A metric that an objective leaves out counts as NaN: a resumed study reads it as that.
+        let value = step.metric(&state.options.metric).unwrap_or(f64::NAN);
         // A trial that runs again after its worker died reports the same once more: what was
         // decided on its last report still has to be done.
         match state.trial(trial) {
-            Some(known) if known.progress.step > step.step => return Ok(Command::Continue),
-            Some(known) if known.progress.step == step.step => return Ok(command(known.verdict)),
+            Some(known) if known.reported > step.step => return Ok(Command::Continue),
+            Some(known) if known.reported == step.step => return Ok(command(known.verdict)),
             _ => {}
         }
         let progress = Progress::of(step);
-        records.report(trial, step.step, value.unwrap_or(f64::NAN))?;
+        records.report(trial, step.step, value)?;
         records.set_user_attribute(trial, attribute::PROGRESS, json!(progress))?;
         state.book_progress(trial, progress);
         let verdict = state.book_report(trial, step.step, value);

@@ -139,8 +139,14 @@ impl State {
         })
     }
 
-    /// The paused trial that the scheduler wants to go on, if any.
+    /// The paused trial that the scheduler wants to go on, if any. Nothing is asked while a trial
+    /// that was told to pause is still saving: it could be called up, or its checkpoint wanted,
+    /// before there is one.
     pub(super) fn ask_scheduler(&mut self) -> Option<Resumption> {
+        let saving = |trial: &StudyTrial| trial.is_active() && trial.verdict == Verdict::Pause;
+        if self.trials.iter().any(saving) {
+            return None;
+        }
         let context = Context { space: &self.space, seed: self.options.seed };
         let resumption = self.scheduler.resume(context)?;
         self.asked = Some(resumption.clone());
@@ -229,9 +235,9 @@ impl State {
                 }
             }
             Event::Reported { number, step, value } => {
-                let known = self.trial(number).and_then(|trial| trial.last);
-                if known.is_none_or(|(last, _)| last < step) {
-                    self.book_report(number, step, Some(value));
+                let known = self.trial(number).map(|trial| trial.reported);
+                if known.is_some_and(|last| last < step) {
+                    self.book_report(number, step, value);
                 }
             }
             Event::Noted { number, attributes } => {
@@ -275,19 +281,18 @@ impl State {
     }
 
     /// Takes note of a report and asks the scheduler.
-    pub(super) fn book_report(&mut self, number: u64, step: u64, value: Option<f64>) -> Verdict {
+    pub(super) fn book_report(&mut self, number: u64, step: u64, value: f64) -> Verdict {
         let context = Context { space: &self.space, seed: self.options.seed };
         let direction = self.options.direction;
-        let loss = value.map(|value| direction.loss(value));
+        let loss = Some(direction.loss(value));
         let decision = self.scheduler.report(context, &Report { trial: number, step, loss });
         let verdict = decision.verdict;
-        self.decisions.push(DecisionRow::new(number, step, value, &decision, direction));
+        self.decisions.push(DecisionRow::new(number, step, Some(value), &decision, direction));
         if let Some(trial) = self.trials.get_mut(number as usize) {
             trial.verdict = verdict;
+            trial.reported = step;
             trial.progress.step = trial.progress.step.max(step);
-            if let Some(value) = value {
-                trial.last = Some((step, value));
-            }
+            trial.last = Some((step, value));
         }
         verdict
     }

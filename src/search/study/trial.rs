@@ -66,6 +66,8 @@ pub struct StudyTrial {
     pub attempts: u64,
     /// What the scheduler said to its last report.
     pub verdict: Verdict,
+    /// Step of the last report that the scheduler has heard of.
+    pub reported: u64,
     /// Last reported step and value.
     pub last: Option<(u64, f64)>,
     /// Proposed by another program, not started yet.
@@ -86,6 +88,7 @@ impl StudyTrial {
             checkpoint: None,
             attempts: 0,
             verdict: Verdict::Continue,
+            reported: 0,
             last: None,
             waiting: false,
         }

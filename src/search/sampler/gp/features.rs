@@ -210,7 +210,7 @@ mod tests {
                     vec![],
                 ),
             ],
-            points: vec![],
+            ..Space::default()
         }
     }
 

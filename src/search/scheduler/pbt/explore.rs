@@ -77,7 +77,7 @@ mod tests {
         ];
         let condition = Condition { parameter: "kind".into(), values: vec![0.0, 2.0] };
         parameters[7].conditions.push(condition);
-        Space { parameters, points: Vec::new() }
+        Space { parameters, ..Space::default() }
     }
 
     proptest! {

@@ -6,7 +6,7 @@ fn space() -> Space {
     let distribution = Distribution::Float { low: 0.001, high: 1.0, log: true, step: None };
     let rate =
         Parameter { name: "rate".into(), distribution, conditions: Vec::new(), default: None };
-    Space { parameters: vec![rate], points: Vec::new() }
+    Space { parameters: vec![rate], ..Space::default() }
 }
 
 fn options(population: u64, trials: Option<u64>) -> SchedulerOptions {
