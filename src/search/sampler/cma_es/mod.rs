@@ -1,12 +1,13 @@
 //! CMA-ES: a normal distribution over the unit cube that moves towards what did well.
 //!
-//! - Coordinates are the positions of ordered hyperparameters ([`Distribution::position`]); the
+//! - Coordinates are the positions of ordered hyperparameters, from `Distribution::position`; the
 //!   mean begins at their defaults, or in the middle, with a standard deviation of 1/6. Points
 //!   outside the cube are drawn again, in the end put on its border.
 //! - Generations are given by trial number: after [`START_UP`] random ones and the points of the
 //!   space each λ trials are one. The state is rebuilt from the history. A generation counts once
-//!   none of its trials runs, or [`PATIENCE`] generations after its end; until then proposals go
-//!   on from the one before, so parallel workers never wait.
+//!   half of its trials have ended, or two generations after its end; until then proposals
+//!   go on from the one before, so parallel workers never wait. Trials that still run neither
+//!   attract nor repel; when they end, the state is what it would be had they been known.
 //! - Only ranks matter. Pruned trials count with their last loss; diverged and failed ones are
 //!   worst and attract nothing.
 //! - Discrete hyperparameters are rounded, and drawn so widely that the next level keeps a
@@ -20,32 +21,16 @@
 //! Crates weighed: `cmaes` 0.2.2 evaluates the objective itself; `optimizer` 1.0.1 draws from a
 //! running generator, has no restarts and ignores categorical hyperparameters.
 
+mod run;
 mod strategy;
 
-use rand::{Rng, RngExt};
-
-use self::strategy::{Constants, Member};
+use self::run::Run;
 use super::{Question, Sampler, SamplerError, SamplerOptions, random};
-use crate::search::space::{Configuration, Distribution, Parameter, Space};
-use crate::search::trial::{Observation, TrialState};
+use crate::search::space::{Configuration, Space};
+use crate::search::trial::Observation;
 
 /// Random trials before the first generation.
 const START_UP: u64 = 1;
-
-/// Initial standard deviation in the unit cube, as in Optuna's `CmaEsSampler`.
-const FIRST_SIGMA: f64 = 1.0 / 6.0;
-
-/// How many generations later one counts although some of its trials still run.
-const PATIENCE: u64 = 2;
-
-/// How fast the probabilities of choices move.
-const CHOICE_RATE: f64 = 0.3;
-
-/// Where a continuous coordinate counts as converged.
-const RESOLUTION: f64 = 1e-11;
-
-/// Most times that the population is doubled.
-const DOUBLINGS: u32 = 6;
 
 struct CmaEs {
     start_up: u64,
@@ -98,260 +83,169 @@ impl Cache {
     }
 }
 
-/// A series of generations, after as many as are known.
-#[derive(Clone, Debug)]
-struct Run {
-    /// Number of the first trial of the generation that is open.
-    start: u64,
-    constants: Constants,
-    distribution: strategy::Distribution,
-    /// Indices in the space of the hyperparameters that have a coordinate.
-    ordered: Vec<usize>,
-    /// The same of those that have choices.
-    categorical: Vec<usize>,
-    /// Probability of each choice.
-    choices: Vec<Vec<f64>>,
-    /// Best loss of each generation since the last restart.
-    best: Vec<f64>,
-    restarts: u32,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::search::space::{Choice, Distribution, Parameter};
+    use crate::search::trial::TrialState;
 
-impl Run {
-    fn new(space: &Space, start: u64) -> Self {
-        let varied = |ordered: bool| {
-            let parameters = space.parameters.iter().enumerate();
-            let varied = parameters.filter(move |(_, parameter)| {
-                let distribution = &parameter.distribution;
-                distribution.is_ordered() == ordered && distribution.levels() != Some(1)
-            });
-            varied.map(|(index, _)| index).collect::<Vec<_>>()
-        };
-        let (ordered, categorical) = (varied(true), varied(false));
-        let middle = |&index: &usize| {
-            let Parameter { distribution, default, .. } = &space.parameters[index];
-            let default = default.filter(|default| distribution.contains(*default));
-            default.map_or(0.5, |default| distribution.position(default))
-        };
-        let mean: Vec<f64> = ordered.iter().map(middle).collect();
-        let coordinates = mean.len().max(1);
-        let population = Constants::default_population(coordinates);
-        Self {
-            start,
-            constants: Constants::new(coordinates, population),
-            distribution: strategy::Distribution::new(mean, FIRST_SIGMA),
-            choices: uniform_choices(space, &categorical),
-            ordered,
-            categorical,
-            best: Vec::new(),
-            restarts: 0,
+    fn parameter(name: &str, distribution: Distribution) -> Parameter {
+        Parameter { name: name.into(), distribution, conditions: Vec::new(), default: None }
+    }
+
+    fn float(name: &str) -> Parameter {
+        parameter(name, Distribution::Float { low: -5.0, high: 5.0, log: false, step: None })
+    }
+
+    fn space(parameters: Vec<Parameter>) -> Space {
+        Space { parameters, points: Vec::new() }
+    }
+
+    fn sampler() -> CmaEs {
+        CmaEs { start_up: START_UP, cache: None }
+    }
+
+    fn ended(number: u64, configuration: Configuration, loss: f64) -> Observation {
+        let state = TrialState::Complete;
+        Observation { number, state, configuration, loss: Some(loss), last_step: 0 }
+    }
+
+    /// A study of one worker.
+    fn study(
+        sampler: &mut CmaEs,
+        space: &Space,
+        seed: u64,
+        trials: u64,
+        loss: impl Fn(&Configuration) -> f64,
+    ) -> Vec<Observation> {
+        let mut history = Vec::new();
+        for number in 0..trials {
+            let question = Question { space, seed, number, history: &history };
+            let configuration = sampler.ask(&question).expect("never ends");
+            let loss = loss(&configuration);
+            history.push(ended(number, configuration, loss));
+        }
+        history
+    }
+
+    fn best(history: &[Observation]) -> f64 {
+        history.iter().filter_map(|trial| trial.loss).fold(f64::INFINITY, f64::min)
+    }
+
+    /// Axes from 1 to 1,000, off the middle.
+    fn ellipsoid(configuration: &Configuration) -> f64 {
+        let terms = configuration.iter().enumerate();
+        terms.map(|(i, (_, x))| 10_f64.powf(i as f64 * 1.5) * (x - 1.3).powi(2)).sum()
+    }
+
+    fn five() -> Space {
+        space(["a", "b", "c", "d", "e"].map(float).to_vec())
+    }
+
+    #[test]
+    fn converges_on_an_ellipsoid() {
+        for seed in 0..5 {
+            let history = study(&mut sampler(), &five(), seed, 2000, ellipsoid);
+            assert!(best(&history) < 1e-8, "seed {seed}: {}", best(&history));
         }
     }
 
-    /// Takes in all generations that are known well enough.
-    fn follow(&mut self, question: &Question) {
-        loop {
-            let population = self.constants.population as u64;
-            let end = self.start + population;
-            if end > question.number {
-                break;
-            }
-            let first = question.history.partition_point(|trial| trial.number < self.start);
-            let last = question.history.partition_point(|trial| trial.number < end);
-            let trials = &question.history[first..last];
-            let running = trials.iter().any(|trial| trial.state == TrialState::Running);
-            if running && question.number < end + PATIENCE * population {
-                break;
-            }
-            self.tell(question, trials);
-            self.start = end;
-            if self.is_exhausted(question.space) {
-                self.restart(question);
-            }
+    #[test]
+    fn monotone_transforms_of_the_loss_change_nothing() {
+        let plain = study(&mut sampler(), &five(), 3, 300, ellipsoid);
+        let other = study(&mut sampler(), &five(), 3, 300, |x| ellipsoid(x).ln() * 7.0 - 100.0);
+        for (plain, other) in plain.iter().zip(&other) {
+            assert_eq!(plain.configuration, other.configuration);
         }
     }
 
-    /// Takes in a generation.
-    fn tell(&mut self, question: &Question, trials: &[Observation]) {
-        let mut order: Vec<&Observation> = trials.iter().collect();
-        let loss = |trial: &Observation| trial.loss.filter(|loss| loss.is_finite());
-        order.sort_by(|a, b| {
-            let key = |trial| (loss(trial).is_none(), trial.state == TrialState::Running);
-            let by_loss = loss(a).partial_cmp(&loss(b)).unwrap_or(std::cmp::Ordering::Equal);
-            key(a).cmp(&key(b)).then(by_loss)
-        });
-        let mut ranked: Vec<Member> =
-            order.iter().map(|trial| self.member(question, trial)).collect();
-        // Trials that are unknown altogether, as of a study that another program began.
-        while ranked.len() < self.constants.population {
-            let point = self.distribution.mean.clone();
-            ranked.push(Member { point, told: false, bad: false, foreign: false });
-        }
-        self.tell_choices(question.space, &order);
-        if !self.ordered.is_empty() {
-            self.distribution.update(&self.constants, &ranked);
-        }
-        self.best.extend(order.first().and_then(|trial| loss(trial)));
-    }
-
-    fn member(&self, question: &Question, trial: &Observation) -> Member {
-        let (proposed, mut point) = self.propose(question, trial.number);
-        let foreign = proposed != trial.configuration;
-        if foreign {
-            for (x, &index) in point.iter_mut().zip(&self.ordered) {
-                let Parameter { name, distribution, .. } = &question.space.parameters[index];
-                let value = trial.configuration.get(name);
-                if let Some(value) = value.filter(|value| distribution.contains(*value)) {
-                    *x = distribution.position(value);
+    #[test]
+    fn what_is_cached_changes_nothing() {
+        let space = five();
+        let mut seasoned = sampler();
+        let mut history: Vec<Observation> = Vec::new();
+        for number in 0..150_u64 {
+            let question = Question { space: &space, seed: 1, number, history: &history };
+            let answer = seasoned.ask(&question);
+            assert_eq!(answer, sampler().ask(&question), "trial {number}");
+            let mut trial = ended(number, answer.expect("never ends"), 0.0);
+            (trial.state, trial.loss) = (TrialState::Running, None);
+            history.push(trial);
+            // Six workers, of which some are slow.
+            for (k, trial) in history.iter_mut().enumerate() {
+                let age = number - k as u64;
+                if trial.state == TrialState::Running && age >= 5 + (k as u64 % 4) * 6 {
+                    trial.state = TrialState::Complete;
+                    trial.loss = Some(ellipsoid(&trial.configuration));
                 }
             }
         }
-        let told = trial.loss.is_some_and(f64::is_finite);
-        let bad = !told && trial.state.is_finished();
-        Member { point, told, bad, foreign }
     }
 
-    /// Moves the probabilities of choices towards those of the parents.
-    fn tell_choices(&mut self, space: &Space, order: &[&Observation]) {
-        let count = self.categorical.len() as f64;
-        for (probabilities, &index) in self.choices.iter_mut().zip(&self.categorical) {
-            let Parameter { name, distribution, .. } = &space.parameters[index];
-            let mut shares = vec![0.0; probabilities.len()];
-            let parents = order.iter().take(self.constants.parents);
-            for (trial, weight) in parents.zip(&self.constants.weights) {
-                let value = trial.configuration.get(name);
-                let value = value.filter(|value| distribution.contains(*value));
-                if let Some(value) = value.filter(|_| trial.loss.is_some()) {
-                    shares[value as usize] += weight;
-                }
-            }
-            let total: f64 = shares.iter().sum();
-            if !(total > 0.0) {
-                continue;
-            }
-            let least = 0.27 / (count * (shares.len() as f64 - 1.0)).max(1.0);
-            let least = least.min(0.5 / shares.len() as f64);
-            for (probability, share) in probabilities.iter_mut().zip(&shares) {
-                *probability += CHOICE_RATE * (share / total - *probability);
-                *probability = probability.max(least);
-            }
-            let total: f64 = probabilities.iter().sum();
-            probabilities.iter_mut().for_each(|probability| *probability /= total);
+    #[test]
+    fn a_trial_that_never_ends_is_not_waited_for() {
+        let space = five();
+        let mut history = study(&mut sampler(), &space, 2, 9, ellipsoid);
+        for trial in &mut history[1..] {
+            (trial.state, trial.loss) = (TrialState::Running, None);
         }
-    }
-
-    /// Whether nothing more is to be expected of this distribution. Judged by ranks and widths, so
-    /// that a monotone transform of the loss changes nothing.
-    fn is_exhausted(&self, space: &Space) -> bool {
-        if self.ordered.is_empty() {
-            return false;
-        }
-        let narrow = self.ordered.iter().enumerate().all(|(coordinate, &index)| {
-            let levels = space.parameters[index].distribution.levels();
-            let resolution = levels.map_or(RESOLUTION, |levels| 0.01 / levels as f64);
-            self.distribution.deviation(coordinate) < resolution
-        });
-        let (ratio, largest) = self.distribution.axis_ratio();
-        let window = 10 + (30 * self.ordered.len()).div_ceil(self.constants.population);
-        let recent = &self.best[self.best.len().saturating_sub(window)..];
-        let flat = recent.len() == window && recent.iter().all(|best| *best == recent[0]);
-        // Also true for NaN.
-        let broken = !(ratio < 1e7 && largest < 1e3);
-        narrow || flat || broken
-    }
-
-    /// A new distribution elsewhere, with a larger population.
-    fn restart(&mut self, question: &Question) {
-        let question = Question { number: self.start, ..*question };
-        let mut generator = question.draws("cma-es", "restart");
-        let mean = self.ordered.iter().map(|_| generator.random()).collect();
-        self.restarts += 1;
-        let coordinates = self.ordered.len().max(1);
-        let population = Constants::default_population(coordinates);
-        self.constants = Constants::new(coordinates, population << self.restarts.min(DOUBLINGS));
-        self.distribution = strategy::Distribution::new(mean, FIRST_SIGMA);
-        self.choices = uniform_choices(question.space, &self.categorical);
-        self.best.clear();
-    }
-
-    /// What the distribution gives for a trial: a configuration, and its point before rounding.
-    fn propose(&self, question: &Question, number: u64) -> (Configuration, Vec<f64>) {
-        let question = Question { number, ..*question };
-        let mut generator = question.draws("cma-es", "point");
-        let point = self.draw(&mut generator);
-        let mut coordinates = point.iter().enumerate();
-        let mut position_of = vec![0.5; question.space.parameters.len()];
-        for (&index, (coordinate, x)) in self.ordered.iter().zip(&mut coordinates) {
-            let distribution = &question.space.parameters[index].distribution;
-            position_of[index] = self.with_margin(coordinate, distribution, *x);
-        }
-        for (&index, probabilities) in self.categorical.iter().zip(&self.choices) {
-            let mut left = generator.random::<f64>();
-            let passed = probabilities.iter().take_while(|probability| {
-                left -= **probability;
-                left >= 0.0
-            });
-            let level = passed.count().min(probabilities.len() - 1);
-            position_of[index] = (level as f64 + 0.5) / probabilities.len() as f64;
-        }
-        let mut configuration = Configuration::default();
-        for (parameter, position) in question.space.parameters.iter().zip(position_of) {
-            if question.space.is_active(parameter, &configuration) {
-                configuration.set(&parameter.name, parameter.distribution.at(position));
-            }
-        }
-        (configuration, point)
-    }
-
-    /// A point of the unit cube.
-    fn draw(&self, generator: &mut impl Rng) -> Vec<f64> {
-        let standard = Distribution::Normal { mean: 0.0, sd: 1.0 };
-        let mut attempt = || {
-            let normal: Vec<f64> =
-                self.ordered.iter().map(|_| standard.at(generator.random())).collect();
-            self.distribution.point(&normal)
+        let mut run = Run::new(&space, START_UP);
+        let mut follow = |history: &[Observation]| {
+            let number = history.len() as u64;
+            run.follow(&Question { space: &space, seed: 2, number, history });
+            run.start
         };
-        for _ in 0..10 * self.ordered.len() {
-            let point = attempt();
-            if point.iter().all(|x| (0.0..=1.0).contains(x)) {
-                return point;
-            }
+        assert_eq!(follow(&history), 1);
+        for number in 9..25 {
+            history.push(ended(number, history[0].configuration.clone(), 1.0));
         }
-        attempt().into_iter().map(|x| x.clamp(0.0, 1.0)).collect()
+        assert_eq!(follow(&history[..24]), 1);
+        assert_eq!(follow(&history), 25);
     }
 
-    /// A discrete coordinate moved away from the mean so far that the nearest other level keeps
-    /// its probability.
-    fn with_margin(&self, coordinate: usize, distribution: &Distribution, x: f64) -> f64 {
-        let mean = self.distribution.mean[coordinate].clamp(0.0, 1.0);
-        let Some((below, above)) = borders(distribution, mean) else { return x };
-        let nearest =
-            [below, above].into_iter().filter(|border| (1e-9..1.0 - 1e-9).contains(border));
-        let nearest = nearest.map(|border| (border - mean).abs()).fold(f64::INFINITY, f64::min);
-        let dimensions = (self.ordered.len() * self.constants.population) as f64;
-        let reach = Distribution::Normal { mean: 0.0, sd: 1.0 }.at(1.0 - 1.0 / dimensions.max(4.0));
-        let least = nearest / reach;
-        let deviation = self.distribution.deviation(coordinate);
-        if least.is_finite() && least > deviation && deviation > 0.0 {
-            (mean + (x - mean) * least / deviation).clamp(0.0, 1.0)
-        } else {
-            x
+    #[test]
+    fn flat_losses_end_in_restarts_with_larger_populations() {
+        let space = five();
+        let history = study(&mut sampler(), &space, 1, 800, |_| 1.0);
+        let mut run = Run::new(&space, START_UP);
+        run.follow(&Question { space: &space, seed: 1, number: 800, history: &history });
+        assert!(run.restarts >= 1 && run.constants.population == 8 << run.restarts);
+    }
+
+    #[test]
+    fn restarts_leave_poor_valleys() {
+        // Two valleys: the one in the middle is the worse one.
+        let two = space(["a", "b"].map(float).to_vec());
+        let loss = |x: &Configuration| {
+            let bowl = |at: f64| x.iter().map(|(_, x)| (x - at).powi(2)).sum::<f64>();
+            (bowl(0.0) + 1.0).min(4.0 * bowl(3.5))
+        };
+        for seed in 0..4 {
+            let history = study(&mut sampler(), &two, seed, 3000, loss);
+            assert!(best(&history) < 1e-6, "seed {seed}: {}", best(&history));
         }
     }
-}
 
-fn uniform_choices(space: &Space, categorical: &[usize]) -> Vec<Vec<f64>> {
-    let levels = |&index: &usize| space.parameters[index].distribution.levels().unwrap_or(1);
-    let uniform = |levels: u64| vec![1.0 / levels as f64; levels as usize];
-    categorical.iter().map(|index| uniform(levels(index))).collect()
-}
-
-/// Where the level at a position ends, below and above; `None` in a continuum.
-fn borders(distribution: &Distribution, position: f64) -> Option<(f64, f64)> {
-    let levels = distribution.levels()? as f64;
-    if let Distribution::Int { log: true, .. } = distribution {
-        let value = distribution.at(position);
-        return Some((distribution.position(value - 0.5), distribution.position(value + 0.5)));
+    #[test]
+    fn choices_and_levels_are_found_and_never_given_up() {
+        let choices = ["x", "y", "z"].map(|word| Choice::Text(word.into())).to_vec();
+        let mixed = space(vec![
+            float("a"),
+            parameter("choice", Distribution::Categorical { choices }),
+            parameter("level", Distribution::Int { low: 1, high: 20, log: false, step: 1 }),
+        ]);
+        let loss = |x: &Configuration| {
+            let value = |name| x.get(name).unwrap_or(0.0);
+            let choice = if value("choice") == 1.0 { 0.0 } else { 5.0 };
+            value("a").powi(2) + choice + (value("level") - 17.0).abs()
+        };
+        let history = study(&mut sampler(), &mixed, 4, 400, loss);
+        let late = &history[300..];
+        let share = |name: &str, wanted: f64| {
+            late.iter().filter(|trial| trial.configuration.get(name) == Some(wanted)).count()
+        };
+        assert!((60..100).contains(&share("choice", 1.0)), "{}", share("choice", 1.0));
+        assert!((50..100).contains(&share("level", 17.0)), "{}", share("level", 17.0));
+        assert!(best(&history) < 1e-3, "{}", best(&history));
     }
-    let level = (position * levels).floor().min(levels - 1.0);
-    Some((level / levels, (level + 1.0) / levels))
 }

@@ -242,5 +242,111 @@ fn add_square(matrix: &mut [f64], factor: f64, v: &[f64]) {
 mod tests {
     use super::*;
 
-    // REFERENCE
+    /// Generation `g` of seven made-up points of three coordinates, best first.
+    fn generation(g: i32) -> Vec<Member> {
+        let coordinate = |k: i32, j: i32| {
+            0.5 + 0.3 * (f64::from(g) * 7.1 + f64::from(k) * 1.7 + f64::from(j) * 2.3).sin()
+        };
+        let point = |k| (0..3).map(|j| coordinate(k, j)).collect();
+        let member = |k| Member { point: point(k), told: true, bad: false, foreign: false };
+        (0..7).map(member).collect()
+    }
+
+    fn close(found: &[f64], expected: &[f64]) {
+        assert_eq!(found.len(), expected.len());
+        for (found, expected) in found.iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-12, "{found} {expected}");
+        }
+    }
+
+    /// Numbers by version 0.13 of the Python package `cmaes`, an independent implementation.
+    #[test]
+    fn four_generations_equal_an_independent_implementation() {
+        let constants = Constants::new(3, 7);
+        assert_eq!((constants.population, constants.parents), (7, 3));
+        close(
+            &constants.weights,
+            &[
+                0.585645106509765,
+                0.2928225532548825,
+                0.12153234023535245,
+                0.0,
+                -0.4241269418431741,
+                -0.7706638857059224,
+                -1.0636566969842556,
+            ],
+        );
+        let mut distribution = Distribution::new(vec![0.5; 3], 0.2);
+        for g in 0..4 {
+            distribution.update(&constants, &generation(g));
+        }
+        close(&distribution.mean, &[0.5223635273940699, 0.3739275828733648, 0.6456345295584602]);
+        close(&[distribution.sigma], &[0.1512074718761199]);
+        close(
+            &distribution.covariance,
+            &[
+                0.8630039389631932,
+                0.038039375022487804,
+                -0.035399632529796374,
+                0.038039375022487804,
+                0.9157270951611631,
+                -0.08792125115635002,
+                -0.035399632529796374,
+                -0.08792125115635002,
+                1.0308530286598974,
+            ],
+        );
+    }
+
+    #[test]
+    fn points_have_the_covariance() {
+        let constants = Constants::new(3, 7);
+        let mut distribution = Distribution::new(vec![0.5; 3], 0.2);
+        (0..4).for_each(|g| distribution.update(&constants, &generation(g)));
+        // The images of unit vectors are the columns of a root of the covariance.
+        let mut sum = vec![0.0; 9];
+        for i in 0..3 {
+            let unit: Vec<f64> = (0..3).map(|j| f64::from(i == j)).collect();
+            let point = distribution.point(&unit);
+            let step: Vec<f64> = point.iter().zip(&distribution.mean).map(|(x, m)| x - m).collect();
+            add_square(&mut sum, distribution.sigma.powi(-2), &step);
+        }
+        close(&sum, &distribution.covariance);
+    }
+
+    #[test]
+    fn what_has_no_loss_attracts_nothing() {
+        let constants = Constants::new(3, 7);
+        let told = |count: usize, bad: bool| {
+            let mut members = generation(1);
+            for member in &mut members[count..] {
+                (member.told, member.bad) = (false, bad);
+                member.point = vec![0.9; 3];
+            }
+            let mut distribution = Distribution::new(vec![0.5; 3], 0.2);
+            distribution.update(&constants, &members);
+            distribution
+        };
+        // A single parent: the mean moves there, whatever became of the others.
+        close(&told(1, true).mean, &generation(1)[0].point);
+        assert_eq!(told(1, true).mean, told(1, false).mean);
+        // Those known to be bad repel: the variance along (1, 1, 1) shrinks.
+        let along = |distribution: &Distribution| distribution.covariance.iter().sum::<f64>();
+        assert!(along(&told(3, true)) < along(&told(3, false)));
+        assert_eq!(told(0, true).mean, [0.5; 3]);
+    }
+
+    #[test]
+    fn points_from_elsewhere_move_the_mean_a_limited_way() {
+        let constants = Constants::new(3, 7);
+        let moved = |foreign: bool| {
+            let mut members = generation(2);
+            members[0].point = vec![100.0; 3];
+            members[0].foreign = foreign;
+            let mut distribution = Distribution::new(vec![0.5; 3], 0.2);
+            distribution.update(&constants, &members);
+            distribution.mean[0] - 0.5
+        };
+        assert!(moved(false) > 50.0 && moved(true) < 0.5, "{}", moved(true));
+    }
 }

@@ -120,3 +120,101 @@ impl Sampler for GaussianProcess {
         Some(features.decode(&acquisition.maximize(&incumbents, &taken, &mut generator)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::search::space::{Choice, Distribution, Parameter};
+    use crate::search::trial::Observation;
+
+    fn space() -> Space {
+        let choices = ["x", "y", "z"].map(|word| Choice::Text(word.into())).to_vec();
+        let parameter = |name: &str, distribution| Parameter {
+            name: name.into(),
+            distribution,
+            conditions: Vec::new(),
+            default: None,
+        };
+        Space {
+            parameters: vec![
+                parameter(
+                    "lr",
+                    Distribution::Float { low: 1e-5, high: 1.0, log: true, step: None },
+                ),
+                parameter("choice", Distribution::Categorical { choices }),
+                parameter("level", Distribution::Int { low: 1, high: 9, log: false, step: 1 }),
+            ],
+            points: Vec::new(),
+        }
+    }
+
+    fn loss(configuration: &Configuration) -> f64 {
+        let value = |name| configuration.get(name).unwrap_or(0.0);
+        let rate = value("lr").log10() + 2.5;
+        rate * rate
+            + if value("choice") == 1.0 { 0.0 } else { 0.7 }
+            + 0.2 * (value("level") - 6.0).abs()
+    }
+
+    fn study(
+        trials: u64,
+        seed: u64,
+        loss: impl Fn(u64, &Configuration) -> f64,
+    ) -> Vec<Observation> {
+        let space = space();
+        let mut sampler = GaussianProcess { start_up: START_UP };
+        let mut history = Vec::new();
+        for number in 0..trials {
+            let question = Question { space: &space, seed, number, history: &history };
+            let configuration = sampler.ask(&question).expect("never ends");
+            let (state, loss) = (TrialState::Complete, Some(loss(number, &configuration)));
+            history.push(Observation { number, state, configuration, loss, last_step: 0 });
+        }
+        history
+    }
+
+    #[test]
+    fn finds_the_best_rate_choice_and_level() {
+        for seed in 0..3 {
+            let history = study(40, seed, |_, x| loss(x));
+            let best = history.iter().map(|trial| loss(&trial.configuration));
+            assert!(best.fold(f64::INFINITY, f64::min) < 1e-4, "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn huge_losses_do_not_hide_the_rest() {
+        for seed in 0..3 {
+            // Every fourth trial all but diverges wherever it is, and high rates do.
+            let wild = |number: u64, x: &Configuration| {
+                let high = x.get("lr").is_some_and(|rate| rate > 0.1);
+                if high || number % 4 == 3 { 1e30 } else { loss(x) }
+            };
+            let history = study(60, seed, wild);
+            let best = history.iter().filter_map(|trial| trial.loss);
+            let best = best.fold(f64::INFINITY, f64::min);
+            assert!(best < 0.05, "seed {seed}: {best}");
+        }
+    }
+
+    #[test]
+    fn a_long_history_is_thinned_to_the_best_and_some_others() {
+        let n = 3 * MOST;
+        let mut data = Data {
+            points: (0..n).map(|i| vec![i as f64]).collect(),
+            losses: (0..n).map(|i| (i % 7 != 0).then_some(((i * 37) % n) as f64)).collect(),
+            running: Vec::new(),
+        };
+        let all = data.losses.clone();
+        data.thin();
+        assert_eq!((data.points.len(), data.losses.len()), (MOST, MOST));
+        assert!(data.points.is_sorted());
+        for (point, loss) in data.points.iter().zip(&data.losses) {
+            assert_eq!(all[point[0] as usize], *loss);
+        }
+        let mut best: Vec<f64> = all.iter().copied().flatten().collect();
+        best.sort_by(f64::total_cmp);
+        assert!(best[..MOST / 2].iter().all(|best| data.losses.contains(&Some(*best))));
+        assert!(data.losses.contains(&None));
+    }
+}
