@@ -16,6 +16,7 @@ mod conv_dense;
 mod conv_narrow;
 mod conv_plain;
 mod conv_sparse;
+mod conv_strips;
 mod conv_wide;
 mod cross_entropy;
 mod lanes;
