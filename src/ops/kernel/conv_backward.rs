@@ -7,7 +7,7 @@ use super::parallel::{CHUNK, run_all};
 use super::scratch::Scratch;
 use super::shape::{ConvShape, Layout};
 use super::width::{Kernel, Vectors};
-use super::{conv_dense, conv_plain, conv_sparse, conv_wide};
+use super::{conv_dense, conv_plain, conv_slide, conv_sparse, conv_wide};
 
 /// Computes what [`ConvBlock::backward`] documents; lengths are checked there.
 pub(super) fn backward(block: &ConvBlock, saved: Saved, gradient: &[f32], to: Gradients) {
@@ -264,11 +264,12 @@ fn backward_chunk(
             }
         } else {
             nhwc.fill(0.0);
-            vectors.run(conv_sparse::AddInputGradient {
-                units: sparse,
-                weights: packed,
-                image: &mut nhwc,
-            });
+            let (weights, image) = (packed, &mut *nhwc);
+            if block.pool && conv_slide::suits(shape) {
+                vectors.run(conv_slide::SlideInputGradient { units: sparse, weights, image });
+            } else {
+                vectors.run(conv_sparse::AddInputGradient { units: sparse, weights, image });
+            }
             pack::crop_image(shape, block.input, &nhwc, to);
         }
     }

@@ -25,7 +25,7 @@ pub(super) struct Units<'a> {
 
 impl Units<'_> {
     /// Rows and columns of units.
-    fn size(&self) -> [usize; 2] {
+    pub fn size(&self) -> [usize; 2] {
         self.shape.conv_size().map(|size| if self.places.is_some() { size / 2 } else { size })
     }
 

@@ -15,6 +15,7 @@ mod conv_block;
 mod conv_dense;
 mod conv_narrow;
 mod conv_plain;
+mod conv_slide;
 mod conv_sparse;
 mod conv_strips;
 mod conv_wide;
