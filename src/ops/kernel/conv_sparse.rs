@@ -3,8 +3,11 @@
 //! Behind a 2x2 max-pool only one in four of the convolution's gradients is non-zero. Each of
 //! them, a *unit*, meets one patch of the image: `weight gradient += unit * patch` and
 //! `input gradient[patch] += unit * weights`. A patch is `kernel rows` contiguous runs of an NHWC
-//! image, so both are a few vector operations, a quarter of the dense work. The same code serves
-//! strided convolutions without a pool, where every output is a unit.
+//! image, so both are a few vector operations, a quarter of the dense work.
+//!
+//! The weight gradient reads patches from an image in strips (`conv_strips.rs`). The input gradient
+//! here serves any stride, without a pool too, where every output is a unit; behind a pool with
+//! neighbouring outputs `conv_slide.rs` is faster.
 
 use super::conv_strips::{LINE, STRIP, Strips};
 use super::lanes::{add_scaled, load_all, load_unchecked};
@@ -86,12 +89,13 @@ macro_rules! for_each_block {
     };
 }
 
-/// Finds where the patch of each unit behind a pool starts.
+/// Finds where the patch of each unit behind a pool starts: once for all kernel rows and vectors,
+/// and in whole vectors, which a table for each unit would prevent.
 pub(super) struct FindPatches<'a> {
     pub units: Units<'a>,
     /// From [`first_row`].
     pub first_row: &'a [f32],
-    /// Starts in the image in strips, as bits, for every unit.
+    /// For every unit the start of its patch in the image in strips, an integer kept as bits.
     pub to: &'a mut [f32],
 }
 
@@ -135,7 +139,7 @@ pub(super) fn first_row(units: Units, strips: Strips, to: &mut [f32]) {
 
 /// Units of one channel that are taken at once: few enough that the rows of the image that they
 /// meet stay in the first-level cache for all channels.
-const BAND: usize = 64;
+const BAND: usize = 112;
 
 /// Adds one image's weight gradient to sums, for units behind a pool.
 pub(super) struct AddWeightGradient<'a> {

@@ -6,6 +6,7 @@
 //! and of its right neighbour. Any 8 values of a row lie within one line, at the price of storing
 //! each value twice.
 
+use super::lanes::load_unchecked;
 use super::shape::ConvShape;
 use super::width::{Kernel, Vectors};
 
@@ -66,10 +67,14 @@ impl Kernel for Cut<'_> {
     #[inline(always)]
     fn run<const N: usize, const FMA: bool>(self) {
         let Cut { strips: Strips { count, rows, image_row, next }, image, to } = self;
+        let most = (rows - 1) * image_row + (count - 1) * STRIP + LINE;
+        assert!(most <= image.len());
         for (strip, to) in to.chunks_exact_mut(next).take(count).enumerate() {
-            let lines = to.as_chunks_mut::<LINE>().0;
-            for (y, line) in lines[..rows].iter_mut().enumerate() {
-                *line = *image[y * image_row + strip * STRIP..].first_chunk().expect("slack");
+            let mut from = strip * STRIP;
+            for line in &mut to.as_chunks_mut::<LINE>().0[..rows] {
+                // SAFETY: rows and strips are below `rows` and `count`; `most` covers the last.
+                *line = unsafe { load_unchecked(image, from) };
+                from += image_row;
             }
         }
     }
