@@ -1,12 +1,13 @@
 //! Gradients of a convolution block.
 
 use super::conv_block::{ConvBlock, Gradients, Saved};
+use super::conv_strips::{self, Cut, STRIP, Strips};
 use super::pack::{self, Direction, Mask, PadImage, Transpose};
 use super::parallel::{CHUNK, run_all};
 use super::scratch::Scratch;
 use super::shape::{ConvShape, Layout};
 use super::width::{Kernel, Vectors};
-use super::{conv_dense, conv_plain, conv_sparse, conv_wide};
+use super::{conv_dense, conv_plain, conv_slide, conv_sparse, conv_wide};
 
 /// Computes what [`ConvBlock::backward`] documents; lengths are checked there.
 pub(super) fn backward(block: &ConvBlock, saved: Saved, gradient: &[f32], to: Gradients) {
@@ -26,8 +27,9 @@ pub(super) fn backward(block: &ConvBlock, saved: Saved, gradient: &[f32], to: Gr
         Some(shape) => pack::weights_len(lanes, shape.out_channels, shape.patch_len()),
         None => pack::patches_len(lanes, shape),
     };
+    let gradient_lanes = lanes.min(STRIP);
     let gradient_len = if block.pool {
-        pack::patches_len(lanes, shape)
+        pack::patches_len(gradient_lanes, shape)
     } else {
         shape.patch_len() * pack::column_len(lanes, shape.out_channels)
     };
@@ -64,7 +66,7 @@ pub(super) fn backward(block: &ConvBlock, saved: Saved, gradient: &[f32], to: Gr
         }
     }
     if block.pool {
-        pack::unpack_patches(lanes, shape, &total[..gradient_len], to.weight);
+        pack::unpack_patches(gradient_lanes, shape, &total[..gradient_len], to.weight);
     } else {
         pack::unpack_columns(lanes, shape, &total[..gradient_len], to.weight);
     }
@@ -157,6 +159,11 @@ fn backward_chunk(
     let mut image = Scratch::zeroed(shape.padded_len() + conv_sparse::SLACK);
     let mut masked = Scratch::take(out_len);
     let mut units = Scratch::zeroed(pixels * lanes);
+    let strips = Strips::new(shape);
+    let mut cut = Scratch::take(if block.pool { strips.len() } else { 0 });
+    let mut starts = Scratch::take(if block.pool { out_len } else { 0 });
+    let mut first_row =
+        Scratch::take(if block.pool { 2 * block.out_size()[1] * channels } else { 0 });
     let flipped = transposed(block);
     let mut padded_gradient = Scratch::take(flipped.map_or(0, |shape| shape.padded_len()));
     let mut nhwc = Scratch::take(shape.padded_len() + conv_sparse::SLACK);
@@ -195,12 +202,24 @@ fn backward_chunk(
         let places = block.pool.then(|| &saved.places[index * out_len..][..out_len]);
         let sparse = conv_sparse::Units { shape, gradient: &units, unit_len: lanes, places };
         if block.pool {
-            vectors.run(conv_sparse::AddWeightGradient {
+            vectors.run(Cut { strips, image: &image, to: &mut cut });
+            if index == 0 {
+                conv_sparse::first_row(sparse, strips, &mut first_row);
+            }
+            vectors.run(conv_sparse::FindPatches {
                 units: sparse,
-                image: &image,
+                first_row: &first_row,
+                to: &mut starts,
+            });
+            let add = conv_sparse::AddWeightGradient {
+                units: sparse,
+                starts: &starts,
+                strips,
+                image: &cut,
                 patches: weights,
                 bias,
-            });
+            };
+            conv_strips::run_narrow(vectors, add);
         } else {
             for pixel in units.chunks_exact(lanes) {
                 bias.iter_mut().zip(pixel).for_each(|(bias, unit)| *bias += unit);
@@ -245,11 +264,12 @@ fn backward_chunk(
             }
         } else {
             nhwc.fill(0.0);
-            vectors.run(conv_sparse::AddInputGradient {
-                units: sparse,
-                weights: packed,
-                image: &mut nhwc,
-            });
+            let (weights, image) = (packed, &mut *nhwc);
+            if block.pool && conv_slide::suits(shape) {
+                vectors.run(conv_slide::SlideInputGradient { units: sparse, weights, image });
+            } else {
+                vectors.run(conv_sparse::AddInputGradient { units: sparse, weights, image });
+            }
             pack::crop_image(shape, block.input, &nhwc, to);
         }
     }

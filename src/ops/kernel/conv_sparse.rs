@@ -3,9 +3,13 @@
 //! Behind a 2x2 max-pool only one in four of the convolution's gradients is non-zero. Each of
 //! them, a *unit*, meets one patch of the image: `weight gradient += unit * patch` and
 //! `input gradient[patch] += unit * weights`. A patch is `kernel rows` contiguous runs of an NHWC
-//! image, so both are a few vector operations, a quarter of the dense work. The same code serves
-//! strided convolutions without a pool, where every output is a unit.
+//! image, so both are a few vector operations, a quarter of the dense work.
+//!
+//! The weight gradient reads patches from an image in strips (`conv_strips.rs`). The input gradient
+//! here serves any stride, without a pool too, where every output is a unit; behind a pool with
+//! neighbouring outputs `conv_slide.rs` is faster.
 
+use super::conv_strips::{LINE, STRIP, Strips};
 use super::lanes::{add_scaled, load_all, load_unchecked};
 use super::shape::ConvShape;
 use super::width::Kernel;
@@ -24,7 +28,7 @@ pub(super) struct Units<'a> {
 
 impl Units<'_> {
     /// Rows and columns of units.
-    fn size(&self) -> [usize; 2] {
+    pub fn size(&self) -> [usize; 2] {
         self.shape.conv_size().map(|size| if self.places.is_some() { size / 2 } else { size })
     }
 
@@ -85,12 +89,67 @@ macro_rules! for_each_block {
     };
 }
 
-/// Adds one image's weight gradient to sums.
+/// Finds where the patch of each unit behind a pool starts: once for all kernel rows and vectors,
+/// and in whole vectors, which a table for each unit would prevent.
+pub(super) struct FindPatches<'a> {
+    pub units: Units<'a>,
+    /// From [`first_row`].
+    pub first_row: &'a [f32],
+    /// For every unit the start of its patch in the image in strips, an integer kept as bits.
+    pub to: &'a mut [f32],
+}
+
+impl Kernel for FindPatches<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const N: usize, const FMA: bool>(self) {
+        let FindPatches { units, first_row, to, .. } = self;
+        let places = units.places.expect("units behind a pool");
+        let row = units.size()[1] * units.unit_len;
+        let (left, right) = first_row.split_at(row);
+        let down = (units.shape.stride[0] * LINE) as u32;
+        for (y, (to, places)) in to.chunks_exact_mut(row).zip(places.chunks_exact(row)).enumerate()
+        {
+            let top = 2 * y as u32 * down;
+            let (to, places, left, right) =
+                (&mut to[..row], &places[..row], &left[..row], &right[..row]);
+            for i in 0..row {
+                // Products, since the compiler makes branches of choices.
+                let place = u32::from(places[i]);
+                let column = left[i].to_bits() + (place & 1) * right[i].to_bits();
+                to[i] = f32::from_bits(top + column + (place >> 1 & 1) * down);
+            }
+        }
+    }
+}
+
+/// Fills in [`FindPatches::first_row`], two rows of units: where the patches of left places start,
+/// and how much further those of right places.
+pub(super) fn first_row(units: Units, strips: Strips, to: &mut [f32]) {
+    let across = units.shape.stride[1] * units.shape.in_channels;
+    let (left, right) = to.split_at_mut(units.size()[1] * units.unit_len);
+    let pixels = left.chunks_exact_mut(units.unit_len).zip(right.chunks_exact_mut(units.unit_len));
+    for (x, (left, right)) in pixels.enumerate() {
+        let start = strips.place(2 * x * across);
+        left.fill(f32::from_bits(start as u32));
+        right.fill(f32::from_bits((strips.place((2 * x + 1) * across) - start) as u32));
+    }
+}
+
+/// Units of one channel that are taken at once: few enough that the rows of the image that they
+/// meet stay in the first-level cache for all channels.
+const BAND: usize = 112;
+
+/// Adds one image's weight gradient to sums, for units behind a pool.
 pub(super) struct AddWeightGradient<'a> {
     pub units: Units<'a>,
-    /// Padded NHWC and [`SLACK`].
+    /// From [`FindPatches`].
+    pub starts: &'a [f32],
+    pub strips: Strips,
+    /// The image in strips.
     pub image: &'a [f32],
-    /// Sums in the order of [`super::pack::pack_patches`].
+    /// Sums in the order of [`super::pack::pack_patches`] for vectors of at most [`STRIP`].
     pub patches: &'a mut [f32],
     /// Sums of the bias gradient.
     pub bias: &'a mut [f32],
@@ -101,76 +160,86 @@ impl Kernel for AddWeightGradient<'_> {
 
     #[inline(always)]
     fn run<const N: usize, const FMA: bool>(self) {
-        let AddWeightGradient { units, image, patches, bias } = self;
+        // A constant: no code for wider vectors is compiled.
+        assert!(STRIP.is_multiple_of(N), "see `run_narrow`");
+        let AddWeightGradient { units, starts, strips, image, patches, bias } = self;
         let row = units.shape.patch_row().next_multiple_of(N);
         let kernel_rows = units.shape.kernel[0];
-        for (channel, patch) in patches.chunks_exact_mut(kernel_rows * row).enumerate() {
-            let mut sum = 0.0;
-            for_each_block!(N, kernel_rows, row / N, |ky, vector| weight_block::<N, FMA>(
-                units,
-                channel,
-                &image[ky * units.shape.padded_row() + vector * N..],
-                &mut patch[ky * row + vector * N..],
-                row,
-                &mut sum
-            ));
-            bias[channel] += sum;
+        let band = BAND * units.unit_len;
+        for (gradient, starts) in units.gradient.chunks(band).zip(starts.chunks(band)) {
+            for (channel, patch) in patches.chunks_exact_mut(kernel_rows * row).enumerate() {
+                let units = Channel { gradient, starts, channel, unit_len: units.unit_len };
+                let mut sum = 0.0;
+                for_each_block!(N, kernel_rows, row / N, |ky, vector| weight_block::<N, FMA>(
+                    units,
+                    &image[strips.place(vector * N) + ky * LINE..],
+                    strips.next,
+                    &mut patch[ky * row + vector * N..],
+                    row,
+                    &mut sum
+                ));
+                bias[channel] += sum;
+            }
         }
     }
+}
+
+/// Some units of one output channel.
+#[derive(Clone, Copy)]
+struct Channel<'a> {
+    gradient: &'a [f32],
+    starts: &'a [f32],
+    channel: usize,
+    unit_len: usize,
 }
 
 #[inline(always)]
 fn weight_block<const N: usize, const FMA: bool, const ROWS: usize, const VECTORS: usize>(
-    units: Units,
-    channel: usize,
+    units: Channel,
     image: &[f32],
+    next: usize,
     patch: &mut [f32],
     row: usize,
     sum: &mut f32,
 ) {
-    let sums = sum_patches::<N, FMA, ROWS, VECTORS>(units, channel, image, sum);
-    for (r, sums) in sums.iter().enumerate() {
-        let patch = &mut patch[r * row..][..VECTORS * N];
-        for (patch, sum) in patch.iter_mut().zip(sums.as_flattened()) {
-            *patch += sum;
+    let sums = sum_patches::<N, FMA, ROWS, VECTORS>(units, image, next, sum);
+    for r in 0..ROWS {
+        for v in 0..VECTORS {
+            let patch = &mut patch[r * row + v * N..][..N];
+            for lane in 0..N {
+                patch[lane] += sums[r][v][lane];
+            }
         }
     }
 }
 
-/// Sums `unit * patch` over a channel's units, and in passing the units themselves.
+/// Sums `unit * patch` over some units, and in passing the units themselves.
 #[inline(always)]
 fn sum_patches<const N: usize, const FMA: bool, const ROWS: usize, const VECTORS: usize>(
-    units: Units,
-    channel: usize,
+    units: Channel,
     image: &[f32],
+    next: usize,
     sum: &mut f32,
 ) -> [[[f32; N]; VECTORS]; ROWS] {
-    let ([height, width], [down, across]) = (units.size(), units.steps());
-    let (starts, image_row, unit_len) =
-        (units.place_starts(), units.shape.padded_row(), units.unit_len);
-    let furthest = (height - 1) * down + (width - 1) * across + starts[3];
-    assert!(furthest + (ROWS - 1) * image_row + VECTORS * N <= image.len());
+    let Channel { gradient, starts, channel, unit_len } = units;
+    assert_eq!(starts.len(), gradient.len());
+    let len = (VECTORS - 1) * N / STRIP * next + (ROWS - 1) * LINE + (VECTORS - 1) * N % STRIP + N;
     let mut sums = [[[0.0; N]; VECTORS]; ROWS];
     let mut total = 0.0;
     let mut unit = channel;
-    for y in 0..height {
-        let mut start = y * down;
-        for _ in 0..width {
-            let place = units.places.map_or(0, |places| starts[usize::from(places[unit] & 3)]);
-            let gradient = units.gradient[unit];
-            total += gradient;
-            for r in 0..ROWS {
-                for v in 0..VECTORS {
-                    // SAFETY: `start + place` is at most `furthest`, so the assertion above covers
-                    // this vector. Checked here, bounds would cost more than the arithmetic.
-                    let run =
-                        unsafe { load_unchecked(image, start + place + r * image_row + v * N) };
-                    add_scaled::<N, FMA>(&mut sums[r][v], gradient, &run);
-                }
+    while unit < gradient.len() {
+        let patch = &image[starts[unit].to_bits() as usize..][..len];
+        let gradient = gradient[unit];
+        for r in 0..ROWS {
+            for v in 0..VECTORS {
+                let at = v * N / STRIP * next + r * LINE + v * N % STRIP;
+                // SAFETY: `at` is largest for the last row and vector, and `len` ends there.
+                let run = unsafe { load_unchecked(patch, at) };
+                add_scaled::<N, FMA>(&mut sums[r][v], gradient, &run);
             }
-            unit += unit_len;
-            start += across;
         }
+        total += gradient;
+        unit += unit_len;
     }
     *sum = total;
     sums

@@ -179,6 +179,38 @@ proptest! {
     }
 }
 
+/// Larger than what the sums behind a pool take at once: many channels, tall or wide images.
+#[test]
+fn sizes_beyond_a_band_or_a_group_are_equal() {
+    for (in_channels, in_size, out_channels, kernel) in [
+        (1, [75, 6], 3, [3, 3]),
+        (2, [5, 150], 5, [2, 4]),
+        (3, [9, 8], 70, [5, 5]),
+        (9, [72, 7], 130, [4, 3]),
+        (17, [8, 9], 66, [7, 2]),
+    ] {
+        let shape = ConvShape {
+            batch: 2,
+            in_channels,
+            in_size,
+            out_channels,
+            kernel,
+            stride: [1, 1],
+            padding: [1, 1],
+        };
+        let (input, output) = (Layout::Nhwc, Layout::Nhwc);
+        let block = ConvBlock { shape, relu: true, pool: true, input, output, threads: 1 };
+        let operands = Operands::new(&block, Values::exact(7));
+        let expected = operands.plain(&block, None);
+        each_width(|| {
+            let found = operands.fast(&block);
+            assert_same("input gradient", &found.input, &expected.input);
+            assert_same("weight gradient", &found.weight, &expected.weight);
+            assert_same("bias gradient", &found.bias, &expected.bias);
+        });
+    }
+}
+
 #[test]
 fn nothing_is_computed_for_gradients_that_are_not_wanted() {
     let shape = ConvShape {
