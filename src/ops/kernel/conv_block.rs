@@ -2,13 +2,14 @@
 
 use super::conv_narrow_fir::{Differences, PartPlanes};
 use super::conv_wide::Epilogue;
+use super::conv_wide_fir::PartRecords;
 use super::fast_fir::{self, Bounded, PackParts};
 use super::pack::{self, Direction, PadImage, Transpose};
 use super::parallel::{run_all, share};
 use super::scratch::Scratch;
 use super::shape::{ConvShape, Layout};
 use super::width::Vectors;
-use super::{conv_backward, conv_narrow, conv_narrow_fir, conv_wide};
+use super::{conv_backward, conv_narrow, conv_narrow_fir, conv_wide, conv_wide_fir};
 
 /// A convolution with what follows it.
 #[derive(Clone, Copy, Debug)]
@@ -159,7 +160,7 @@ struct Path {
 impl Path {
     fn new(block: &ConvBlock, vectors: Vectors, weight: &[f32]) -> Self {
         let narrow = conv_narrow::suits(&block.shape, vectors.lanes());
-        let fast = narrow && block.pool && fast_fir::pays(&block.shape);
+        let fast = block.pool && fast_fir::pays(&block.shape);
         Path { vectors, narrow, fast: fast && vectors.run(Bounded(weight)) }
     }
 
@@ -178,6 +179,11 @@ impl Path {
         }
         if !self.fast {
             return packed;
+        }
+        if !self.narrow {
+            let mut parts = Scratch::take(conv_wide_fir::weights_len(lanes, shape));
+            conv_wide_fir::pack_parts(self.vectors, shape, &packed, &mut parts);
+            return parts;
         }
         let taps = shape.in_channels * fast_fir::taps(shape);
         let mut parts = Scratch::take(taps * shape.out_channels);
@@ -212,6 +218,7 @@ fn forward_images(
     let Path { vectors, narrow, fast } = shared.path;
     let planes = conv_narrow::Planes::new(shape, block.pool && !fast);
     let part_planes = PartPlanes::new(shape, vectors.lanes());
+    let records = PartRecords::new(shape);
     let layout = if narrow && fast { Layout::Nchw } else { Layout::Nhwc };
     let as_it_is = block.input == layout && shape.padding == [0, 0];
     let mut buffer = Scratch::take(match (narrow, as_it_is) {
@@ -221,8 +228,9 @@ fn forward_images(
         (_, true) => 0,
     });
     let mut parts = Scratch::take(match (narrow, fast) {
+        (_, false) => 0,
         (true, true) => part_planes.buffer_len(vectors.lanes()),
-        _ => 0,
+        (false, true) => records.buffer_len(),
     });
     let out_len = block.out_image_len();
     let mut nhwc = Scratch::take(if block.output == Layout::Nchw { out_len } else { 0 });
@@ -276,14 +284,28 @@ fn forward_images(
                 vectors.run(PadImage { shape, layout: block.input, image: input, to });
                 image = &buffer;
             }
-            vectors.run(conv_wide::ForwardImage {
-                shape,
-                image,
-                weights,
-                epilogue,
-                output: target,
-                places,
-            });
+            if fast {
+                let to = &mut *parts;
+                vectors.run(conv_wide_fir::Differences { records, shape, image, to });
+                vectors.run(conv_wide_fir::ForwardImage {
+                    shape,
+                    records,
+                    image: &parts,
+                    weights,
+                    epilogue,
+                    output: target,
+                    places,
+                });
+            } else {
+                vectors.run(conv_wide::ForwardImage {
+                    shape,
+                    image,
+                    weights,
+                    epilogue,
+                    output: target,
+                    places,
+                });
+            }
         }
         if block.output == Layout::Nchw {
             let (rows, columns) = (out_len / shape.out_channels, shape.out_channels);

@@ -18,6 +18,7 @@ mod conv_narrow_fir;
 mod conv_plain;
 mod conv_sparse;
 mod conv_wide;
+mod conv_wide_fir;
 mod cross_entropy;
 mod fast_fir;
 mod lanes;
