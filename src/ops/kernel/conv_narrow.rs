@@ -33,9 +33,9 @@ pub(super) fn suits(shape: &ConvShape, lanes: usize) -> bool {
 pub(super) struct Planes {
     /// 1 with pooling (every second row and column in a plane of its own), else 0.
     shift: usize,
-    row: usize,
-    plane: usize,
-    channels: usize,
+    pub(super) row: usize,
+    pub(super) plane: usize,
+    pub(super) channels: usize,
 }
 
 impl Planes {
@@ -209,8 +209,7 @@ fn rows<const N: usize, const FMA: bool, const C: usize, const POOL: bool>(
                     relu(&mut best[c]);
                 }
             }
-            target.scatter(start, &best, operands.output);
-            target.scatter(start, &narrow_places(&place), operands.places);
+            target.pooled(start, &best, &place, operands.output, operands.places);
         } else {
             for v in 0..CORNERS {
                 let mut vectors = [[0.0; N]; C];
@@ -224,17 +223,6 @@ fn rows<const N: usize, const FMA: bool, const C: usize, const POOL: bool>(
             }
         }
     }
-}
-
-#[inline(always)]
-fn narrow_places<const N: usize, const C: usize>(places: &[[u32; N]; C]) -> [[u8; N]; C] {
-    let mut narrow = [[0; N]; C];
-    for c in 0..C {
-        for lane in 0..N {
-            narrow[c][lane] = places[c][lane] as u8;
-        }
-    }
-    narrow
 }
 
 /// The innermost loop: `C` channels times four vectors of pixels.
@@ -293,39 +281,134 @@ fn tile<const N: usize, const FMA: bool, const C: usize, const POOL: bool>(
 
 /// Where vectors of pixels go in an NHWC output.
 #[derive(Clone, Copy)]
-struct Target {
-    row: usize,
-    height: usize,
-    width: usize,
-    channels: usize,
-    first: usize,
+pub(super) struct Target {
+    pub row: usize,
+    pub height: usize,
+    pub width: usize,
+    pub channels: usize,
+    pub first: usize,
 }
 
 impl Target {
     /// Writes the lanes that are pixels of the output; lane 0 is plane position `start`.
     #[inline(always)]
-    fn scatter<T: Copy, const N: usize, const C: usize>(
+    fn scatter<const N: usize, const C: usize>(
         self,
         start: usize,
-        vectors: &[[T; N]; C],
-        to: &mut [T],
+        vectors: &[[f32; N]; C],
+        to: &mut [f32],
     ) {
-        let (mut y, mut x) = (start / self.row, start % self.row);
-        let mut lane = 0;
-        while lane < N && y < self.height {
-            let run = (self.row - x).min(N - lane);
-            let used = run.min(self.width.saturating_sub(x));
-            let pixels = to[(y * self.width + x.min(self.width)) * self.channels..]
-                .chunks_exact_mut(self.channels);
-            for (lane, pixel) in (lane..lane + used).zip(pixels) {
-                let pixel: &mut [T; C] =
-                    pixel[self.first..].first_chunk_mut().expect("channels of the block");
-                for c in 0..C {
-                    pixel[c] = vectors[c][lane & (N - 1)];
-                }
-            }
-            lane += run;
-            (y, x) = (y + 1, 0);
+        let pixels = interleave(vectors);
+        let mut runs = Runs { target: self, start, lane: 0, lanes: N };
+        while let Some(run) = runs.next() {
+            self.copy(run, &pixels, to);
         }
     }
+
+    /// The same for maxima and their places.
+    #[inline(always)]
+    pub(super) fn pooled<const N: usize, const C: usize>(
+        self,
+        start: usize,
+        best: &[[f32; N]; C],
+        place: &[[u32; N]; C],
+        output: &mut [f32],
+        places: &mut [u8],
+    ) {
+        let pixels = interleave(best);
+        let bytes = interleave_bytes(place);
+        let mut runs = Runs { target: self, start, lane: 0, lanes: N };
+        while let Some(run) = runs.next() {
+            self.copy(run, &pixels, output);
+            let to = places[run.pixel * self.channels..].chunks_exact_mut(self.channels);
+            for (to, from) in to.zip(&bytes[run.lane..run.lane + run.count]) {
+                let to: &mut [u8; C] =
+                    to[self.first..].first_chunk_mut().expect("channels of the block");
+                to.copy_from_slice(&from[..C]);
+            }
+        }
+    }
+
+    /// Copies one run of pixels.
+    #[inline(always)]
+    fn copy<const N: usize, const C: usize>(
+        self,
+        run: Run,
+        pixels: &[[f32; C]; N],
+        to: &mut [f32],
+    ) {
+        let from = &pixels[run.lane..run.lane + run.count];
+        let to = &mut to[run.pixel * self.channels..];
+        if self.channels == C {
+            return to[..run.count * C].copy_from_slice(from.as_flattened());
+        }
+        for (to, from) in to.chunks_exact_mut(self.channels).zip(from) {
+            *to[self.first..].first_chunk_mut().expect("channels of the block") = *from;
+        }
+    }
+}
+
+/// Lanes `lane..lane + count` of a vector that are neighbouring pixels of the output.
+#[derive(Clone, Copy)]
+struct Run {
+    lane: usize,
+    count: usize,
+    pixel: usize,
+}
+
+/// The runs of one vector: one in each row that it crosses.
+struct Runs {
+    target: Target,
+    start: usize,
+    lane: usize,
+    lanes: usize,
+}
+
+impl Runs {
+    #[inline(always)]
+    fn next(&mut self) -> Option<Run> {
+        let Target { row, height, width, .. } = self.target;
+        while self.lane < self.lanes {
+            let (y, x) = ((self.start + self.lane) / row, (self.start + self.lane) % row);
+            if y >= height {
+                return None;
+            }
+            let lane = self.lane;
+            self.lane += row - x;
+            if x < width {
+                let count = (width - x).min(self.lanes - lane);
+                return Some(Run { lane, count, pixel: y * width + x });
+            }
+        }
+        None
+    }
+}
+
+/// Pixel by pixel what is channel by channel.
+#[inline(always)]
+fn interleave<const N: usize, const C: usize>(channels: &[[f32; N]; C]) -> [[f32; C]; N] {
+    let mut pixels = [[0.0; C]; N];
+    for lane in 0..N {
+        for c in 0..C {
+            pixels[lane][c] = channels[c][lane];
+        }
+    }
+    pixels
+}
+
+/// The same as bytes, in records of eight of which `C` count.
+#[inline(always)]
+fn interleave_bytes<const N: usize, const C: usize>(channels: &[[u32; N]; C]) -> [[u8; 8]; N] {
+    let (mut low, mut high) = ([0; N], [0; N]);
+    for c in 0..C {
+        let half = if c < 4 { &mut low } else { &mut high };
+        for lane in 0..N {
+            half[lane] |= channels[c][lane] << (8 * (c % 4));
+        }
+    }
+    let mut records = [[0; 8]; N];
+    for lane in 0..N {
+        records[lane] = (u64::from(low[lane]) | u64::from(high[lane]) << 32).to_le_bytes();
+    }
+    records
 }

@@ -166,6 +166,22 @@ proptest! {
         });
     }
 
+    /// One value so large that every other vanishes beside it, in the input or the weights: a sum
+    /// or difference that it has no part in must not contain it.
+    #[test]
+    fn huge_values_stay_in_their_place(block in blocks(), seed in any::<u64>(), in_weight in any::<bool>()) {
+        let mut operands = Operands::new(&block, Values::exact(seed));
+        let values = if in_weight { &mut operands.weight } else { &mut operands.input };
+        let place = seed as usize % values.len();
+        values[place] = 2f32.powi(100);
+        let expected = operands.plain(&block, None);
+        each_width(|| {
+            let found = operands.fast(&block);
+            assert_same("output", &found.output, &expected.output);
+            assert_eq!(&found.places, &expected.places);
+        });
+    }
+
     #[test]
     fn threads_do_not_change_a_bit(block in blocks(), seed in any::<u64>()) {
         let operands = Operands::new(&block, Values::normal(seed));
