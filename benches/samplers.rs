@@ -61,7 +61,7 @@ fn choices(count: i64) -> Distribution {
 }
 
 fn space(parameters: impl IntoIterator<Item = Parameter>) -> Space {
-    Space { parameters: parameters.into_iter().collect(), points: Vec::new() }
+    Space { parameters: parameters.into_iter().collect(), ..Space::default() }
 }
 
 fn boxed(count: usize, low: f64, high: f64) -> Space {

@@ -215,7 +215,7 @@ mod tests {
         assert!(forwards.iter().eq(backwards.iter().rev()));
         assert_eq!(forwards.iter().flatten().count(), 12);
         let parameters = vec![parameter("b", choice(9), None)];
-        let other = Space { parameters, points: Vec::new() };
+        let other = Space { parameters, ..Space::default() };
         let found = grid.ask(&Question { space: &other, seed: 0, number: 7, history: &[] });
         assert_eq!(found.and_then(|found| found.get("b")), Some(7.0));
     }

@@ -98,7 +98,7 @@ mod tests {
     }
 
     fn space(parameters: Vec<Parameter>) -> Space {
-        Space { parameters, points: Vec::new() }
+        Space { parameters, ..Space::default() }
     }
 
     fn sampler() -> CmaEs {

@@ -144,7 +144,7 @@ mod tests {
                 parameter("choice", Distribution::Categorical { choices }),
                 parameter("level", Distribution::Int { low: 1, high: 9, log: false, step: 1 }),
             ],
-            points: Vec::new(),
+            ..Space::default()
         }
     }
 
