@@ -8,6 +8,7 @@
 use std::time::Instant;
 
 use clap::Parser;
+use strata::objective::function::function;
 use strata::search::sampler::{Question, SAMPLERS, SamplerOptions, sampler};
 use strata::search::space::{Choice, Condition, Configuration, Distribution, Parameter, Space};
 use strata::search::{Observation, TrialState};
@@ -41,7 +42,7 @@ struct Flags {
 struct Function {
     name: &'static str,
     space: Space,
-    value: fn(&Configuration) -> f64,
+    value: Box<dyn Fn(&Configuration) -> f64>,
 }
 
 fn parameter(name: &str, distribution: Distribution) -> Parameter {
@@ -76,49 +77,8 @@ fn value(configuration: &Configuration, name: &str) -> f64 {
     configuration.get(name).unwrap_or(f64::NAN)
 }
 
-fn branin(configuration: &Configuration) -> f64 {
-    use std::f64::consts::PI;
-    let (x, y) = (value(configuration, "x1"), value(configuration, "x2"));
-    let bowl = y - 5.1 / (4.0 * PI * PI) * x * x + 5.0 / PI * x - 6.0;
-    bowl * bowl + 10.0 * (1.0 - 1.0 / (8.0 * PI)) * x.cos() + 10.0
-}
-
-fn hartmann6(configuration: &Configuration) -> f64 {
-    const ALPHA: [f64; 4] = [1.0, 1.2, 3.0, 3.2];
-    const A: [[f64; 6]; 4] = [
-        [10.0, 3.0, 17.0, 3.5, 1.7, 8.0],
-        [0.05, 10.0, 17.0, 0.1, 8.0, 14.0],
-        [3.0, 3.5, 1.7, 10.0, 17.0, 8.0],
-        [17.0, 8.0, 0.05, 10.0, 0.1, 14.0],
-    ];
-    const P: [[f64; 6]; 4] = [
-        [0.1312, 0.1696, 0.5569, 0.0124, 0.8283, 0.5886],
-        [0.2329, 0.4135, 0.8307, 0.3736, 0.1004, 0.9991],
-        [0.2348, 0.1451, 0.3522, 0.2883, 0.3047, 0.6650],
-        [0.4047, 0.8828, 0.8732, 0.5743, 0.1091, 0.0381],
-    ];
-    let x = values(configuration);
-    let term = |i: usize| {
-        let exponent: f64 = (0..6).map(|j| A[i][j] * (x[j] - P[i][j]).powi(2)).sum();
-        ALPHA[i] * (-exponent).exp()
-    };
-    -(0..4).map(term).sum::<f64>()
-}
-
-fn ackley(configuration: &Configuration) -> f64 {
-    let x = values(configuration);
-    let mean = |f: fn(f64) -> f64| x.iter().map(|x| f(*x)).sum::<f64>() / x.len() as f64;
-    let (squares, waves) = (mean(|x| x * x), mean(|x| (2.0 * std::f64::consts::PI * x).cos()));
-    20.0 - 20.0 * (-0.2 * squares.sqrt()).exp() + std::f64::consts::E - waves.exp()
-}
-
-fn rosenbrock(configuration: &Configuration) -> f64 {
-    let x = values(configuration);
-    x.windows(2).map(|x| 100.0 * (x[1] - x[0] * x[0]).powi(2) + (1.0 - x[0]).powi(2)).sum()
-}
-
 /// Like the tuning of a net: the best rate depends on the optimiser, some choices cost a little.
-fn mixed(configuration: &Configuration) -> f64 {
+fn tuning(configuration: &Configuration) -> f64 {
     let get = |name| value(configuration, name);
     let optimizer = get("optimizer") as usize;
     let rate = (get("lr").log10() - [-1.0, -3.0, -2.0][optimizer]).powi(2);
@@ -130,7 +90,7 @@ fn mixed(configuration: &Configuration) -> f64 {
     optimizer + 0.5 * rate + 0.05 * width + activation + 2.0 * dropout + 0.1 * depth
 }
 
-fn mixed_space() -> Space {
+fn tuning_space() -> Space {
     space([
         parameter("optimizer", choices(3)),
         parameter("lr", float(1e-6, 1.0, true)),
@@ -146,11 +106,11 @@ fn conditional(configuration: &Configuration) -> f64 {
     let sgd = configuration.get("momentum").map(|momentum| (momentum - 0.8).powi(2));
     let adam = configuration.get("beta").map(|beta| (beta.log10() + 2.0).powi(2));
     let rest = if sgd.is_none() && adam.is_none() { 0.5 } else { 0.0 };
-    mixed(configuration) + 2.0 * sgd.unwrap_or(0.0) + 0.2 * adam.unwrap_or(0.0) + rest
+    tuning(configuration) + 2.0 * sgd.unwrap_or(0.0) + 0.2 * adam.unwrap_or(0.0) + rest
 }
 
 fn conditional_space() -> Space {
-    let mut space = mixed_space();
+    let mut space = tuning_space();
     let mut add = |name: &str, distribution, optimizer: f64| {
         let mut parameter = parameter(name, distribution);
         let condition = Condition { parameter: "optimizer".into(), values: vec![optimizer] };
@@ -163,17 +123,16 @@ fn conditional_space() -> Space {
 }
 
 fn functions() -> Vec<Function> {
-    let ranges = [("x1", -5.0, 10.0), ("x2", 0.0, 15.0)];
-    let box_of_branin =
-        space(ranges.map(|(name, low, high)| parameter(name, float(low, high, false))));
-    vec![
-        Function { name: "branin", space: box_of_branin, value: branin },
-        Function { name: "hartmann6", space: boxed(6, 0.0, 1.0), value: hartmann6 },
-        Function { name: "ackley-5", space: boxed(5, -32.768, 32.768), value: ackley },
-        Function { name: "rosenbrock-4", space: boxed(4, -2.0, 2.0), value: rosenbrock },
-        Function { name: "mixed", space: mixed_space(), value: mixed },
-        Function { name: "conditional", space: conditional_space(), value: conditional },
-    ]
+    let known = ["branin", "hartmann6", "ackley-5", "rosenbrock-4"].map(|name| {
+        let function = function(name).expect("a function of this crate");
+        let value = move |at: &Configuration| function.at(at).unwrap_or(f64::NAN);
+        Function { name, space: function.space(), value: Box::new(value) }
+    });
+    let own = [
+        Function { name: "tuning", space: tuning_space(), value: Box::new(tuning) },
+        Function { name: "conditional", space: conditional_space(), value: Box::new(conditional) },
+    ];
+    known.into_iter().chain(own).collect()
 }
 
 /// The best value of a search.
@@ -205,10 +164,10 @@ fn timed() -> [Function; 2] {
     ];
     let kinds = kinds.iter().cycle().take(10).enumerate();
     let mixed = space(kinds.map(|(i, kind)| parameter(&format!("x{i}"), kind.clone())));
-    let sum = |configuration: &Configuration| values(configuration).iter().map(|x| x * x).sum();
+    let sum = |at: &Configuration| values(at).iter().map(|x| x * x).sum();
     [
-        Function { name: "continuous", space: boxed(10, -1.0, 1.0), value: sum },
-        Function { name: "mixed", space: mixed, value: sum },
+        Function { name: "continuous", space: boxed(10, -1.0, 1.0), value: Box::new(sum) },
+        Function { name: "mixed", space: mixed, value: Box::new(sum) },
     ]
 }
 

@@ -23,7 +23,7 @@ use strata::objective::{
 };
 use strata::rates::LayerRates;
 use strata::record::{Manifest, RunFolder, replace_file};
-use strata::search::journal::Journal;
+use strata::search::journal::{Journal, read_studies};
 use strata::search::replay::{ReplayOptions, replay_reports};
 use strata::search::sampler::sampler;
 use strata::search::scheduler::scheduler;
@@ -268,9 +268,9 @@ impl<'a> Search<'a> {
         }
 
         let lives = Lives::begin(&folder.subfolder("workers")?)?;
-        let name = study.study_name.as_deref().unwrap_or(STUDY);
-        let (journal, notices) =
-            Journal::open(&folder.file(JOURNAL), name, self.direction, lives.name())?;
+        let path = folder.file(JOURNAL);
+        let name = study_name(study.study_name.as_deref(), &path)?;
+        let (journal, notices) = Journal::open(&path, &name, self.direction, lives.name())?;
         let metrics = match study.metrics.is_empty() {
             true => objective.metrics().iter().take(2).map(|(name, _)| (*name).to_owned()).collect(),
             false => study.metrics.clone(),
@@ -336,6 +336,18 @@ impl<'a> Search<'a> {
         }
         Ok(End { folder: self.folder, alone, complete, stopped: end == StudyEnd::Stopped, summary })
     }
+}
+
+/// The name asked for, else that of the only study in the journal, else our own.
+fn study_name(asked: Option<&str>, path: &Path) -> anyhow::Result<String> {
+    if let Some(asked) = asked {
+        return Ok(asked.to_owned());
+    }
+    let studies = if path.exists() { read_studies(path)? } else { Vec::new() };
+    Ok(match studies.as_slice() {
+        [only] => only.name.clone(),
+        _ => STUDY.to_owned(),
+    })
 }
 
 /// A search that has ended, whole or for now.

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Search the functions of benches/samplers.rs with Optuna's samplers and with ours, and compare.
 
-    python3 scripts/compare_samplers.py [--functions branin,mixed] [--seeds 30] [--evaluations 100]
+    python3 scripts/compare_samplers.py [--functions branin,tuning] [--seeds 30] [--evaluations 100]
 
 For each function and sampler: the median over seeds of the best value found, with Optuna's TPE in its
 multivariate form (its default for one objective) and in its independent one, its Gaussian process,
@@ -95,11 +95,11 @@ def ackley(trial):
 
 
 def rosenbrock(trial):
-    x = boxed(trial, 4, -2, 2)
+    x = boxed(trial, 4, -5, 10)
     return sum(100 * (y - v * v) ** 2 + (1 - v) ** 2 for v, y in zip(x, x[1:]))
 
 
-def mixed(trial):
+def tuning(trial):
     optimizer = trial.suggest_categorical("optimizer", [0, 1, 2])
     rate = (math.log10(trial.suggest_float("lr", 1e-6, 1, log=True)) - [-1, -3, -2][optimizer]) ** 2
     width = (math.log2(trial.suggest_int("width", 8, 1024, log=True)) - 7) ** 2
@@ -111,7 +111,7 @@ def mixed(trial):
 
 
 def conditional(trial):
-    value = mixed(trial)
+    value = tuning(trial)
     optimizer = trial.params["optimizer"]
     if optimizer == 0:
         return value + 2 * (trial.suggest_float("momentum", 0, 0.99) - 0.8) ** 2
@@ -125,7 +125,7 @@ FUNCTIONS = {
     "hartmann6": hartmann6,
     "ackley-5": ackley,
     "rosenbrock-4": rosenbrock,
-    "mixed": mixed,
+    "tuning": tuning,
     "conditional": conditional,
 }
 
