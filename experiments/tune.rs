@@ -104,10 +104,14 @@ fn search_net(flags: &Flags) -> anyhow::Result<()> {
     budget.epochs = common.epochs.unwrap_or(budget.epochs);
     budget.trials = study.trials.unwrap_or(budget.trials);
     // Cheap checks first: no minute of loading before a mistake in a flag is reported.
-    scheduler(&study.scheduler, &study.scheduler_options(budget.epochs as u64, Some(budget.trials as u64)))?;
+    scheduler(
+        &study.scheduler,
+        &study.scheduler_options(budget.epochs as u64, Some(budget.trials as u64)),
+    )?;
     let setup = Setup::new(common, budget.images, Order::Shuffled)?;
     let layers = setup.net.layers();
-    let space = read_space(study.space.as_deref(), default_space(&common.net), &LayerGroups(&layers))?;
+    let space =
+        read_space(study.space.as_deref(), default_space(&common.net), &LayerGroups(&layers))?;
     let batch_size = common.batch_size.unwrap_or(64);
     let base = Base {
         net: common.net.clone(),
@@ -158,8 +162,9 @@ fn search_net(flags: &Flags) -> anyhow::Result<()> {
 /// Searches the minimum of an analytic function.
 fn search_function(flags: &Flags, name: &str) -> anyhow::Result<()> {
     let study = &flags.study;
-    let objective = FunctionObjective::new(name, flags.common.epochs.unwrap_or(1) as u64, study.noise)
-        .context("--objective")?;
+    let objective =
+        FunctionObjective::new(name, flags.common.epochs.unwrap_or(1) as u64, study.noise)
+            .context("--objective")?;
     let mut budget = preset(flags.common.preset.unwrap_or_default());
     budget.epochs = flags.common.epochs.unwrap_or(1);
     budget.trials = study.trials.unwrap_or(100);
@@ -176,11 +181,7 @@ fn search_function(flags: &Flags, name: &str) -> anyhow::Result<()> {
     end.finish()
 }
 
-fn read_space(
-    path: Option<&Path>,
-    default: &str,
-    groups: &LayerGroups,
-) -> anyhow::Result<Space> {
+fn read_space(path: Option<&Path>, default: &str, groups: &LayerGroups) -> anyhow::Result<Space> {
     match path {
         Some(path) => Ok(Space::read(path, groups)?),
         None => Ok(Space::parse(default, groups)?),
@@ -230,7 +231,10 @@ impl<'a> Search<'a> {
         }
         // Both are built again later; here their flags are checked before anything is written.
         sampler(&study.sampler, &study.sampler_options(), &space)?;
-        scheduler(&study.scheduler, &study.scheduler_options(budget.epochs as u64, Some(budget.trials as u64)))?;
+        scheduler(
+            &study.scheduler,
+            &study.scheduler_options(budget.epochs as u64, Some(budget.trials as u64)),
+        )?;
         merge(&mut settings, study.settings(metric, *direction));
         settings["space"] = space.settings();
         let out = flags.common.out.clone();
@@ -263,16 +267,18 @@ impl<'a> Search<'a> {
         let before = folder.manifest()?;
         let seconds_before = before.and_then(|m| m["wall_seconds"].as_f64()).unwrap_or(0.0);
         manifest.wall_seconds = seconds_before;
-        if self.alone {
-            folder.write_manifest(&json!(manifest))?;
-        }
 
         let lives = Lives::begin(&folder.subfolder("workers")?)?;
         let path = folder.file(JOURNAL);
         let name = study_name(study.study_name.as_deref(), &path)?;
         let (journal, notices) = Journal::open(&path, &name, self.direction, lives.name())?;
+        if self.alone {
+            folder.write_manifest(&json!(manifest))?;
+        }
         let metrics = match study.metrics.is_empty() {
-            true => objective.metrics().iter().take(2).map(|(name, _)| (*name).to_owned()).collect(),
+            true => {
+                objective.metrics().iter().take(2).map(|(name, _)| (*name).to_owned()).collect()
+            }
             false => study.metrics.clone(),
         };
         let board = Board::new(common.quiet, study.columns.clone(), metrics);
@@ -292,7 +298,8 @@ impl<'a> Search<'a> {
         };
         let sampler = sampler(&study.sampler, &study.sampler_options(), &self.space)?;
         let epochs = self.budget.epochs as u64;
-        let scheduler = scheduler(&study.scheduler, &study.scheduler_options(epochs, Some(trials)))?;
+        let scheduler =
+            scheduler(&study.scheduler, &study.scheduler_options(epochs, Some(trials)))?;
         let state = State::new(options, self.space.clone(), sampler, scheduler);
         let study = Mutex::new(Study::new(journal, lives.clone(), state)?);
         if self.alone {
@@ -366,7 +373,9 @@ impl End {
         let Self { folder, alone, complete, stopped, summary: (mut page, headline) } = self;
         if alone {
             for figure in figure::draw_all(folder.path())? {
-                if let Some(name) = figure.file_name().filter(|_| figure.extension().is_some_and(|e| e == "png")) {
+                if let Some(name) =
+                    figure.file_name().filter(|_| figure.extension().is_some_and(|e| e == "png"))
+                {
                     page += &format!("\n![{0}](figures/{0})\n", name.to_string_lossy());
                 }
             }
@@ -378,7 +387,9 @@ impl End {
             return Err(Stopped.into());
         }
         if !complete {
-            cli::say(format_args!("other processes still work on this study, or its budget is used up"));
+            cli::say(format_args!(
+                "other processes still work on this study, or its budget is used up"
+            ));
         }
         Ok(())
     }
@@ -387,6 +398,10 @@ impl End {
 /// Runs a scheduler over recorded reports: `decisions.csv` and a summary.
 fn replay_recorded(flags: &Flags, recorded: &Path) -> anyhow::Result<()> {
     let (common, study) = (&flags.common, &flags.study);
+    anyhow::ensure!(
+        study.scheduler != "pbt",
+        "--replay: recorded curves cannot show what pbt would have changed; name another --scheduler"
+    );
     let metric = study.metric.as_deref().unwrap_or("loss");
     let options = ReplayOptions::for_metric(metric)
         .with_context(|| format!("--metric {metric}: recorded curves have loss, accuracy"))?;
