@@ -160,7 +160,8 @@ struct Path {
 impl Path {
     fn new(block: &ConvBlock, vectors: Vectors, weight: &[f32]) -> Self {
         let narrow = conv_narrow::suits(&block.shape, vectors.lanes());
-        let fast = block.pool && fast_fir::pays(&block.shape);
+        let pays = if narrow { conv_narrow_fir::pays } else { conv_wide_fir::pays };
+        let fast = block.pool && pays(&block.shape, vectors.lanes());
         Path { vectors, narrow, fast: fast && vectors.run(Bounded(weight)) }
     }
 

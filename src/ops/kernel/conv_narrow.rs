@@ -315,6 +315,10 @@ impl Target {
         output: &mut [f32],
         places: &mut [u8],
     ) {
+        if N < 8 {
+            // For so few lanes it does not pay to turn anything in registers.
+            return self.pooled_lanes(start, best, place, output, places);
+        }
         let pixels = interleave(best);
         let bytes = interleave_bytes(place);
         let mut runs = Runs { target: self, start, lane: 0, lanes: N };
@@ -325,6 +329,31 @@ impl Target {
                 let to: &mut [u8; C] =
                     to[self.first..].first_chunk_mut().expect("channels of the block");
                 to.copy_from_slice(&from[..C]);
+            }
+        }
+    }
+
+    /// Lane by lane.
+    #[inline(always)]
+    fn pooled_lanes<const N: usize, const C: usize>(
+        self,
+        start: usize,
+        best: &[[f32; N]; C],
+        place: &[[u32; N]; C],
+        output: &mut [f32],
+        places: &mut [u8],
+    ) {
+        let mut runs = Runs { target: self, start, lane: 0, lanes: N };
+        while let Some(run) = runs.next() {
+            let first = run.pixel * self.channels;
+            let output = output[first..].chunks_exact_mut(self.channels);
+            let places = places[first..].chunks_exact_mut(self.channels);
+            let lanes = run.lane..run.lane + run.count;
+            for ((lane, output), places) in lanes.zip(output).zip(places) {
+                for c in 0..C {
+                    output[self.first + c] = best[c][lane & (N - 1)];
+                    places[self.first + c] = place[c][lane & (N - 1)] as u8;
+                }
             }
         }
     }

@@ -11,7 +11,37 @@ fn layouts() -> impl Strategy<Value = Layout> {
     prop_oneof![Just(Layout::Nchw), Just(Layout::Nhwc)]
 }
 
+/// Any block, and in one case of three a pooled one of the kind that has a fast algorithm.
 fn blocks() -> impl Strategy<Value = ConvBlock> {
+    prop_oneof![2 => any_blocks(), 1 => pooled_blocks()]
+}
+
+fn pooled_blocks() -> impl Strategy<Value = ConvBlock> {
+    let sizes = (1..4usize, prop_oneof![2..7usize, 14..20usize, 32..34usize], 1..12usize);
+    let in_size = (8..24usize, prop_oneof![Just(8usize), Just(16), Just(32), 8..24usize]);
+    let shape = (sizes, in_size, 3..6usize, 3..6usize, 0..2usize);
+    (shape, any::<bool>(), layouts(), layouts()).prop_map(|(shape, relu, input, output)| {
+        let (sizes, in_size, height, width, border) = shape;
+        ConvBlock {
+            shape: ConvShape {
+                batch: sizes.0,
+                in_channels: sizes.2,
+                in_size: [in_size.0, in_size.1 - 2 * border],
+                out_channels: sizes.1,
+                kernel: [height, width],
+                stride: [1, 1],
+                padding: [border, border],
+            },
+            relu,
+            pool: true,
+            input,
+            output,
+            threads: 1,
+        }
+    })
+}
+
+fn any_blocks() -> impl Strategy<Value = ConvBlock> {
     let sizes = (1..20usize, 1..40usize, 1..20usize, 1..15usize, 1..15usize);
     let kernel = ([1..7usize, 1..6], [1..4usize, 1..3], [0..4usize, 0..3], 0..4);
     let flags = (any::<bool>(), any::<bool>(), layouts(), layouts());

@@ -5,7 +5,7 @@
 //! distance between neighbouring windows is a constant in the instruction.
 
 use super::conv_wide::Epilogue;
-use super::fast_fir::{self, PARTS, PackParts, Part};
+use super::fast_fir::{self, MOST_SAMPLES, PARTS, PackParts, Part};
 use super::lanes::{add_scaled, load_all, load_unchecked, relu, store, window_max};
 use super::pack::block_vectors;
 use super::shape::ConvShape;
@@ -206,13 +206,63 @@ impl Kernel for ForwardImage<'_> {
     }
 }
 
-/// Accumulator vectors that fit the registers beside the weights.
-const fn budget(lanes: usize) -> usize {
-    match lanes {
-        16 => 25,
-        8 => 12,
-        _ => 10,
+/// Rows of a tile with `across` windows of `vectors` vectors; 0 where none is faster than the
+/// direct way.
+const fn rows_at_once(lanes: usize, vectors: usize, across: usize) -> usize {
+    match (lanes, vectors, across) {
+        (16, 1, 5) => 5,
+        (16, 1, 4) => 6,
+        (16, 2, 5) => 2,
+        (16, 2, 4) => 3,
+        (16, 2, 3) => 4,
+        (8, 2, 4 | 5) => 1,
+        (8, 2, 3) => 2,
+        (4, 1, 3..=5) => 2,
+        (4, 2, 3..=5) => 1,
+        _ => 0,
     }
+}
+
+/// Windows of the next tile of a row of which `left` are left: an even share, at most five.
+const fn share(left: usize) -> usize {
+    left.div_ceil(left.div_ceil(5))
+}
+
+/// Multiplications that a pooling window must save for each input channel, over all output
+/// channels, to pay for the differences. Places in records that hold no channel cost as much.
+const WORTH: usize = 300;
+
+/// Whether this is faster than the direct way, measured with vectors of 4, 8 and 16 lanes: counting
+/// the windows that tiles compute in vain, a fifth of the multiplications must be saved.
+pub(super) fn pays(shape: &ConvShape, lanes: usize) -> bool {
+    let records = PartRecords::new(shape);
+    let worth = fast_fir::saved(shape) * shape.out_channels * shape.in_channels;
+    if shape.stride != [1, 1]
+        || shape.kernel.iter().any(|&taps| taps < 2)
+        || worth < WORTH * shape.in_channels.next_multiple_of(RECORD)
+        || records.buffer_len() > MOST_SAMPLES
+    {
+        return false;
+    }
+    let [height, width] = shape.conv_size().map(|size| size / 2);
+    let (mut plain, mut fast) = (0, 0);
+    let mut first = 0;
+    while first < shape.out_channels {
+        let vectors = block_vectors(lanes, shape.out_channels - first);
+        let mut x = 0;
+        while x < width {
+            let across = share(width - x);
+            let rows = rows_at_once(lanes, vectors, across);
+            if rows == 0 {
+                return false;
+            }
+            plain += vectors * across * height * 4 * shape.kernel[0] * shape.kernel[1];
+            fast += vectors * across * height.next_multiple_of(rows) * fast_fir::taps(shape);
+            x += across;
+        }
+        first += vectors * lanes;
+    }
+    5 * fast <= 4 * plain
 }
 
 #[inline(always)]
@@ -221,31 +271,25 @@ fn windows<const N: usize, const FMA: bool, const V: usize>(
     first: usize,
 ) {
     let [height, width] = block.shape.conv_size().map(|size| size / 2);
-    let most = const { if budget(N) / V < 5 { budget(N) / V } else { 5 } };
     let mut x = 0;
     while x < width {
-        // An even share of the row, and as many rows as fit.
-        let across = (width - x).div_ceil((width - x).div_ceil(most));
+        let across = share(width - x);
         let mut y = 0;
         while y < height {
             let at = At { first, y, x };
-            // The guards are constants: a tile that does not fit the registers is not compiled.
+            // The guards are constants: only the tiles of this width are compiled.
             y += match across {
-                5 if const { budget(N) >= 25 * V } => tile::<N, FMA, V, 5, 5>(block, at),
-                5 if const { budget(N) / (10 * V) == 1 } => tile::<N, FMA, V, 5, 2>(block, at),
-                5 => tile::<N, FMA, V, 5, 1>(block, at),
-                4 if const { budget(N) >= 24 * V } => tile::<N, FMA, V, 4, 6>(block, at),
-                4 if const { budget(N) / (12 * V) == 1 } => tile::<N, FMA, V, 4, 3>(block, at),
-                4 if const { budget(N) / (8 * V) == 1 } => tile::<N, FMA, V, 4, 2>(block, at),
-                4 => tile::<N, FMA, V, 4, 1>(block, at),
-                3 if const { budget(N) >= 24 * V } => tile::<N, FMA, V, 3, 8>(block, at),
-                3 if const { budget(N) / (12 * V) == 1 } => tile::<N, FMA, V, 3, 4>(block, at),
-                3 if const { budget(N) / (6 * V) == 1 } => tile::<N, FMA, V, 3, 2>(block, at),
-                3 => tile::<N, FMA, V, 3, 1>(block, at),
-                2 if const { budget(N) >= 24 * V } => tile::<N, FMA, V, 2, 12>(block, at),
-                2 if const { budget(N) / (12 * V) == 1 } => tile::<N, FMA, V, 2, 6>(block, at),
-                2 => tile::<N, FMA, V, 2, 2>(block, at),
-                _ => tile::<N, FMA, V, 1, 4>(block, at),
+                5 if const { rows_at_once(N, V, 5) == 5 } => tile::<N, FMA, V, 5, 5>(block, at),
+                5 if const { rows_at_once(N, V, 5) == 2 } => tile::<N, FMA, V, 5, 2>(block, at),
+                5 if const { rows_at_once(N, V, 5) == 1 } => tile::<N, FMA, V, 5, 1>(block, at),
+                4 if const { rows_at_once(N, V, 4) == 6 } => tile::<N, FMA, V, 4, 6>(block, at),
+                4 if const { rows_at_once(N, V, 4) == 3 } => tile::<N, FMA, V, 4, 3>(block, at),
+                4 if const { rows_at_once(N, V, 4) == 2 } => tile::<N, FMA, V, 4, 2>(block, at),
+                4 if const { rows_at_once(N, V, 4) == 1 } => tile::<N, FMA, V, 4, 1>(block, at),
+                3 if const { rows_at_once(N, V, 3) == 4 } => tile::<N, FMA, V, 3, 4>(block, at),
+                3 if const { rows_at_once(N, V, 3) == 2 } => tile::<N, FMA, V, 3, 2>(block, at),
+                3 if const { rows_at_once(N, V, 3) == 1 } => tile::<N, FMA, V, 3, 1>(block, at),
+                _ => unreachable!("`pays` refuses this shape"),
             };
         }
         x += across;

@@ -61,16 +61,13 @@ pub(super) const fn taps(shape: &ConvShape) -> usize {
     (2 * down.div_ceil(2) + down / 2) * (2 * across.div_ceil(2) + across / 2)
 }
 
-/// Multiplications that a pooling window must save, over all output channels, to pay for the
-/// differences: about 20 operations for each window and input channel.
-const WORTH: usize = 32;
-
-/// Whether a pooled convolution of this shape is faster in parts.
-pub(super) fn pays(shape: &ConvShape) -> bool {
-    let [down, across] = shape.kernel;
-    let saved = 4 * down * across - taps(shape);
-    shape.stride == [1, 1] && down > 1 && across > 1 && saved * shape.out_channels >= WORTH
+/// Multiplications that a pooling window saves for one input and one output channel.
+pub(super) const fn saved(shape: &ConvShape) -> usize {
+    4 * shape.kernel[0] * shape.kernel[1] - taps(shape)
 }
+
+/// Most values of an image's parts: beyond, they leave the cache before they are used.
+pub(super) const MOST_SAMPLES: usize = 1 << 16;
 
 /// Largest magnitude of an input or weight for which no difference, sum or product of the parts
 /// can overflow where the plain sum does not: 16 `LARGEST²` for each value under the kernel.
