@@ -196,9 +196,15 @@ fn search(name: &str, function: &Function, seed: u64, evaluations: u64) -> anyho
 
 /// Ten continuous hyperparameters, and ten of all kinds.
 fn timed() -> [Function; 2] {
-    let kinds = [float(1e-5, 1.0, true), float(0.0, 1.0, false), int(8, 1024, true), choices(4)];
-    let kinds = kinds.iter().chain([&int(1, 8, false)]).cycle().take(10);
-    let mixed = space(kinds.enumerate().map(|(i, kind)| parameter(&format!("x{i}"), kind.clone())));
+    let kinds = [
+        float(1e-5, 1.0, true),
+        float(0.0, 1.0, false),
+        int(8, 1024, true),
+        choices(4),
+        int(1, 8, false),
+    ];
+    let kinds = kinds.iter().cycle().take(10).enumerate();
+    let mixed = space(kinds.map(|(i, kind)| parameter(&format!("x{i}"), kind.clone())));
     let sum = |configuration: &Configuration| values(configuration).iter().map(|x| x * x).sum();
     [
         Function { name: "continuous", space: boxed(10, -1.0, 1.0), value: sum },

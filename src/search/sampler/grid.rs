@@ -210,5 +210,9 @@ mod tests {
         let backwards: Vec<_> = (0..14).rev().map(&mut ask).collect();
         assert!(forwards.iter().eq(backwards.iter().rev()));
         assert_eq!(forwards.iter().flatten().count(), 12);
+        let parameters = vec![parameter("b", choice(9), None)];
+        let other = Space { parameters, points: Vec::new() };
+        let found = grid.ask(&Question { space: &other, seed: 0, number: 7, history: &[] });
+        assert_eq!(found.and_then(|found| found.get("b")), Some(7.0));
     }
 }

@@ -5,9 +5,11 @@
 
 mod axis;
 mod cma_es;
+mod column;
 mod gp;
 mod grid;
 mod linear;
+mod log_sum;
 mod parzen;
 mod random;
 mod sobol;

@@ -156,6 +156,15 @@ mod tests {
         }
     }
 
+    /// Unlike under a mere shift, what happens to a bit depends on the bits above it.
+    #[test]
+    fn the_scramble_is_nested() {
+        let second_bit = |coordinate, seed| (scrambled(coordinate, seed) * 4.0) as u32 & 1;
+        let alike = |seed: &u64| second_bit(0, *seed) == second_bit(1 << 31, *seed);
+        let alike = (0..1000).filter(alike).count();
+        assert!((430..570).contains(&alike), "{alike}");
+    }
+
     #[test]
     fn a_scrambled_point_alone_is_uniform() {
         let first: Vec<f64> = (0..4000).map(|seed| scrambled(0, seed)).collect();

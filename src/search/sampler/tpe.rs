@@ -18,7 +18,8 @@
 //!   prior in its place.
 
 use super::axis::Axis;
-use super::parzen::{Column, Estimator};
+use super::column::Column;
+use super::parzen::Estimator;
 use super::{Question, Sampler, SamplerError, SamplerOptions, random};
 use crate::search::space::{Configuration, Parameter, Space};
 use crate::search::trial::{Observation, TrialState};
@@ -173,5 +174,155 @@ impl Sampler for Tpe {
             }
             proposed.get(&parameter.name).unwrap_or_else(|| parameter.distribution.at(0.5))
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::search::space::{Choice, Condition, Distribution};
+
+    fn parameter(name: &str, low: f64, high: f64) -> Parameter {
+        let distribution = Distribution::Float { low, high, log: false, step: None };
+        Parameter { name: name.into(), distribution, conditions: Vec::new(), default: None }
+    }
+
+    fn trial(number: u64, state: TrialState, loss: Option<f64>, last_step: u64) -> Observation {
+        Observation { number, state, configuration: Configuration::default(), loss, last_step }
+    }
+
+    fn tpe() -> Tpe {
+        Tpe { startup_trials: STARTUP_TRIALS, parameters: Vec::new(), groups: Vec::new() }
+    }
+
+    #[test]
+    fn a_tenth_rounded_up_and_25_at_most_are_the_best() {
+        let known = [(0, 0), (1, 1), (10, 1), (11, 2), (100, 10), (250, 25), (1000, 25)];
+        assert!(known.into_iter().all(|(finished, count)| best_count(finished) == count));
+    }
+
+    #[test]
+    fn complete_trials_rank_first_then_pruned_ones_that_came_far() {
+        use TrialState::{Complete, Diverged, Failed, Pruned, Running};
+        let some = [
+            trial(0, Pruned, Some(-9.0), 3),
+            trial(1, Complete, Some(5.0), 0),
+            trial(2, Pruned, Some(1.0), 7),
+            trial(3, Pruned, None, 0),
+            trial(4, Diverged, None, 0),
+            trial(5, Running, None, 0),
+            trial(6, Complete, Some(2.0), 0),
+            trial(7, Pruned, Some(0.5), 7),
+            trial(8, Failed, None, 0),
+        ];
+        let order = [6, 1, 7, 2, 0, 3];
+        for count in 1..=8 {
+            // As many more diverged trials as it takes for so many to be the best.
+            let mut history = some.to_vec();
+            let more = (count * 10_usize).saturating_sub(8);
+            history.extend((0..more).map(|i| trial(9 + i as u64, Diverged, None, 0)));
+            let best = split(&history);
+            let mut found: Vec<usize> = (0..history.len()).filter(|place| best[*place]).collect();
+            let mut expected = order[..count.min(6)].to_vec();
+            found.sort_unstable();
+            expected.sort_unstable();
+            assert_eq!(found, expected, "{count}");
+        }
+    }
+
+    #[test]
+    fn what_is_active_together_is_one_group() {
+        let when = |mut parameter: Parameter, value: f64| {
+            let condition = Condition { parameter: "kind".into(), values: vec![value] };
+            parameter.conditions.push(condition);
+            parameter
+        };
+        let mut kind = parameter("kind", 0.0, 1.0);
+        kind.distribution =
+            Distribution::Categorical { choices: vec![Choice::Int(0), Choice::Int(1)] };
+        let parameters = [
+            kind,
+            when(parameter("a", 0.0, 1.0), 0.0),
+            parameter("b", 0.0, 1.0),
+            parameter("constant", 1.0, 1.0),
+            when(parameter("c", 0.0, 1.0), 1.0),
+            when(parameter("d", 0.0, 1.0), 0.0),
+        ];
+        let groups: Vec<_> = groups(&parameters).into_iter().map(|group| group.names).collect();
+        assert_eq!(groups, [vec!["kind", "b"], vec!["a", "d"], vec!["c"]]);
+    }
+
+    /// Searches and gives the best loss; NaN is a trial that diverges.
+    fn search(space: &Space, seed: u64, trials: u64, loss: impl Fn(&[f64]) -> f64) -> Vec<f64> {
+        let mut sampler = tpe();
+        let mut history: Vec<Observation> = Vec::new();
+        let mut losses = Vec::new();
+        for number in 0..trials {
+            let question = Question { space, seed, number, history: &history };
+            let configuration = sampler.ask(&question).expect("never ends");
+            let values: Vec<f64> = configuration.iter().map(|(_, value)| value).collect();
+            let loss = loss(&values);
+            losses.push(loss);
+            let (state, loss) = match loss.is_nan() {
+                true => (TrialState::Diverged, None),
+                false => (TrialState::Complete, Some(loss)),
+            };
+            history.push(Observation { number, state, configuration, loss, last_step: 0 });
+        }
+        losses
+    }
+
+    fn two() -> Space {
+        let parameters = vec![parameter("x", -1.0, 1.0), parameter("y", -1.0, 1.0)];
+        Space { parameters, points: Vec::new() }
+    }
+
+    #[test]
+    fn it_closes_in_on_the_optimum() {
+        let bowl = |x: &[f64]| (x[0] - 0.3).powi(2) + (x[1] + 0.5).powi(2);
+        let best = |seed| search(&two(), seed, 60, bowl).into_iter().fold(f64::INFINITY, f64::min);
+        let mut best: Vec<f64> = (0..11).map(best).collect();
+        best.sort_by(f64::total_cmp);
+        // Random search has a median of about 0.015 here.
+        assert!(best[5] < 0.006, "{best:?}");
+    }
+
+    #[test]
+    fn it_keeps_away_from_where_trials_diverge() {
+        let cliff = |x: &[f64]| if x[0] > 0.0 { f64::NAN } else { x[1].powi(2) };
+        let diverged = |seed| {
+            let late = search(&two(), seed, 80, cliff).split_off(40);
+            late.iter().filter(|loss| loss.is_nan()).count()
+        };
+        let diverged: usize = (0..5).map(diverged).sum();
+        assert!(diverged < 40, "{diverged} of 200, where 100 would at random");
+    }
+
+    #[test]
+    fn running_trials_push_proposals_away() {
+        let space = two();
+        let mut history = Vec::new();
+        for number in 0..30 {
+            let question = Question { space: &space, seed: 1, number, history: &history };
+            let configuration = tpe().ask(&question).expect("never ends");
+            let loss = configuration.iter().map(|(_, value)| value * value).sum();
+            let (state, loss) = (TrialState::Complete, Some(loss));
+            history.push(Observation { number, state, configuration, loss, last_step: 0 });
+        }
+        let ask = |history: &[Observation]| {
+            tpe()
+                .ask(&Question { space: &space, seed: 1, number: 38, history })
+                .expect("never ends")
+        };
+        let alone = ask(&history);
+        let running = (30..38).map(|number| {
+            let configuration = alone.clone();
+            let state = TrialState::Running;
+            Observation { number, state, configuration, loss: None, last_step: 0 }
+        });
+        history.extend(running);
+        let beside = ask(&history);
+        let distance = alone.iter().zip(beside.iter()).map(|((_, a), (_, b))| (a - b).abs());
+        assert!(distance.sum::<f64>() > 0.02, "{alone:?} {beside:?}");
     }
 }
