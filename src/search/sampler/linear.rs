@@ -128,7 +128,7 @@ pub(super) fn eigen_decomposition(mut a: Vec<f64>, n: usize) -> (Vec<f64>, Vec<f
             .map(|(i, j)| a[i * n + j].powi(2))
             .sum();
         let on: f64 = (0..n).map(|i| a[i * n + i].powi(2)).sum();
-        if !(off > 1e-32 * on) {
+        if off <= 1e-32 * on {
             break;
         }
         for p in 0..n {

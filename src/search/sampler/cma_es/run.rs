@@ -16,8 +16,9 @@ const PATIENCE: u64 = 2;
 /// How fast the probabilities of choices move.
 const CHOICE_RATE: f64 = 0.3;
 
-/// Standard deviation at which a continuous coordinate counts as converged.
-const RESOLUTION: f64 = 1e-8;
+/// Standard deviation at which a continuous coordinate counts as converged: trials are better spent
+/// elsewhere than on more digits.
+const RESOLUTION: f64 = 1e-6;
 
 /// Most times that the population is doubled.
 const DOUBLINGS: u32 = 6;
@@ -151,7 +152,7 @@ impl Run {
                 }
             }
             let total: f64 = shares.iter().sum();
-            if !(total > 0.0) {
+            if total <= 0.0 {
                 continue;
             }
             let least = 0.27 / (count * (shares.len() as f64 - 1.0)).max(1.0);

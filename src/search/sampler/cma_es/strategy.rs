@@ -169,7 +169,7 @@ impl Distribution {
             }
         }
         let attraction: f64 = weights[..c.parents].iter().sum();
-        if !(attraction > 0.0) {
+        if attraction <= 0.0 {
             return;
         }
         weights[..c.parents].iter_mut().for_each(|weight| *weight /= attraction);

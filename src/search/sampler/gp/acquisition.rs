@@ -139,9 +139,8 @@ impl Acquisition<'_> {
     /// of their length scales, and one discrete coordinate after the other, in turns.
     fn climb(&self, start: Vec<f64>) -> (f64, Vec<f64>) {
         let mut latent = start;
-        for coordinate in self.features.ordered()..self.features.len() {
-            latent[coordinate] = latent[coordinate].max(0.0);
-        }
+        // A categorical hyperparameter that did not exist may come to exist: it needs a level.
+        latent[self.features.ordered()..].iter_mut().for_each(|level| *level = level.max(0.0));
         let mut value = self.at(&latent);
         for _ in 0..5 {
             let moved = self.climb_continuous(&mut latent, &mut value);

@@ -49,7 +49,7 @@ pub(super) fn minimize(
         let free = |i: usize| if held[i] { 0.0 } else { gradient[i] };
         let steepest: Vec<f64> = (0..n).map(free).collect();
         let largest = steepest.iter().fold(0.0, |largest: f64, g| largest.max(g.abs()));
-        if !(largest > effort.gradient) {
+        if largest <= effort.gradient {
             break;
         }
         let mut direction = quasi_newton(&steepest, &pairs);
@@ -58,7 +58,9 @@ pub(super) fn minimize(
                 *direction = 0.0;
             }
         }
-        if !(dot(&direction, &steepest) < 0.0) {
+        // False for NaN too.
+        let descends = dot(&direction, &steepest) < 0.0;
+        if !descends {
             pairs.clear();
             direction = steepest.iter().map(|g| -g).collect();
         }

@@ -226,7 +226,8 @@ mod tests {
         let (kernel, points, values) = example();
         let place = vec![0.4, 0.6, 0.0];
         let without = Posterior::new(kernel.clone(), &points, &values, &[]).unwrap();
-        let with = Posterior::new(kernel.clone(), &points, &values, &[place.clone()]).unwrap();
+        let with =
+            Posterior::new(kernel.clone(), &points, &values, std::slice::from_ref(&place)).unwrap();
         let (mean, variance) = without.at(&place);
         let (same, less) = with.at(&place);
         assert!((mean - same).abs() < 1e-14 && less < kernel.noise && variance > 0.1);
