@@ -157,7 +157,6 @@ impl StudyFlags {
             grid_levels: self.grid_levels.map(|levels| levels as u64),
             scramble: !self.unscrambled,
             startup_trials: self.startup_trials.map(|trials| trials as u64),
-            ..SamplerOptions::default()
         }
     }
 

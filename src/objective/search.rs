@@ -50,9 +50,8 @@ impl<'a> CnnObjective<'a> {
             RunInputs { net: net.as_ref(), stop: &NEVER, ..self.inputs },
             settings,
         )?;
-        let ending = train(&mut run, |_, _| {
-            Ok(if go_on() { Command::Continue } else { Command::Stop })
-        })?;
+        let ending =
+            train(&mut run, |_, _| Ok(if go_on() { Command::Continue } else { Command::Stop }))?;
         Ok((ending == Ending::Complete).then(|| run.test()))
     }
 }

@@ -118,7 +118,8 @@ impl Base {
                 set(&mut draft, value).map_err(named)?;
             } else if let Some(layer) = name.strip_prefix(LAYER_RATE) {
                 layer_rates.push((layer.to_owned(), positive(value).map_err(named)?));
-            } else if !name.starts_with(DUMMY) && !self.groups.iter().any(|group| group.owns(name)) {
+            } else if !name.starts_with(DUMMY) && !self.groups.iter().any(|group| group.owns(name))
+            {
                 return Err(self.unknown(name).into());
             }
         }

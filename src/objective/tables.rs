@@ -23,10 +23,7 @@ impl EpochTables {
     ///
     /// # Errors
     /// When a table cannot be read or written.
-    pub fn open(
-        folder: &RunFolder,
-        keep: impl Fn(u64, u64) -> bool,
-    ) -> Result<Self, RecordError> {
+    pub fn open(folder: &RunFolder, keep: impl Fn(u64, u64) -> bool) -> Result<Self, RecordError> {
         let keep = |row: &csv::StringRecord| {
             let field = |index: usize| row.get(index).and_then(|text| text.parse::<u64>().ok());
             matches!((field(0), field(1)), (Some(trial), Some(step)) if keep(trial, step))

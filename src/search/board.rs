@@ -193,10 +193,12 @@ impl Board {
         for trial in chosen(state, rows) {
             let values = state.values(trial);
             let value = |name: &String| {
-                values.iter().find(|(known, _)| known == name).map_or(String::new(), |v| v.1.short())
+                values
+                    .iter()
+                    .find(|(known, _)| known == name)
+                    .map_or(String::new(), |v| v.1.short())
             };
-            let metric =
-                |name: &String| trial.progress.metric(name).map_or(String::new(), short);
+            let metric = |name: &String| trial.progress.metric(name).map_or(String::new(), short);
             let mut row = vec![trial.number.to_string(), word(trial).to_owned()];
             row.push(trial.progress.step.to_string());
             row.extend(columns.iter().map(|name| value(name)));

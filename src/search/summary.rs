@@ -23,12 +23,8 @@ impl StudySummary<'_> {
     /// `best.json`.
     pub fn json(&self) -> Value {
         let Some(best) = self.state.best() else { return json!({"trial": null}) };
-        let values: Map<_, _> = self
-            .state
-            .values(best)
-            .into_iter()
-            .map(|(name, value)| (name, json!(value)))
-            .collect();
+        let values: Map<_, _> =
+            self.state.values(best).into_iter().map(|(name, value)| (name, json!(value))).collect();
         json!({
             "trial": best.number,
             "metric": self.state.options.metric,
@@ -69,7 +65,13 @@ impl StudySummary<'_> {
         let mut text = format!(
             "# A search over {}\n\n{} on {}: {} trials ({} complete, {} pruned, {} diverged, {} failed), {} \
              epochs in all.\n\n```sh\n{}\n```\n",
-            self.state.space.parameters.iter().map(|p| p.name.as_str()).collect::<Vec<_>>().join(", "),
+            self.state
+                .space
+                .parameters
+                .iter()
+                .map(|p| p.name.as_str())
+                .collect::<Vec<_>>()
+                .join(", "),
             options.metric,
             self.data,
             self.state.trials().len(),

@@ -98,7 +98,7 @@ impl Shared<'_> {
     fn work(&self) {
         while !self.halted() {
             let mut study = lock(self.study);
-            match study.next() {
+            match study.next_job() {
                 Ok(Next::Run(job)) => {
                     (self.observe)(&study);
                     drop(study);

@@ -63,12 +63,7 @@ impl Tally {
 
     /// Adds a batch's mean loss, logits `[n, classes]` and classes; gives memory for the classes of
     /// the next batch.
-    pub(super) fn add(
-        &mut self,
-        loss: Tensor<1>,
-        logits: Tensor<2>,
-        labels: Vec<i64>,
-    ) -> Vec<i64> {
+    pub(super) fn add(&mut self, loss: Tensor<1>, logits: Tensor<2>, labels: Vec<i64>) -> Vec<i64> {
         self.pending.push((loss, logits, labels));
         if self.pending.len() >= self.every {
             self.read();

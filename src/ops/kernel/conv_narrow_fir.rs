@@ -117,9 +117,7 @@ fn across<const N: usize>(row: &[f32]) -> [[f32; N]; 3] {
         (even[lane], even[N / 2 + lane]) = (low[2 * lane], high[2 * lane]);
         (odd[lane], odd[N / 2 + lane]) = (low[2 * lane + 1], high[2 * lane + 1]);
     }
-    for lane in 0..N - 1 {
-        next[lane] = even[lane + 1];
-    }
+    next[..N - 1].copy_from_slice(&even[1..]);
     next[N - 1] = after;
     let (mut before, mut behind) = ([0.0; N], [0.0; N]);
     for lane in 0..N {

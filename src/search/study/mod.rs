@@ -123,7 +123,7 @@ impl Study {
     ///
     /// # Errors
     /// When the journal cannot be read or written.
-    pub fn next(&mut self) -> Result<Next, StudyError> {
+    pub fn next_job(&mut self) -> Result<Next, StudyError> {
         let Self { journal, state, lives } = self;
         let worker = lives.name();
         let mut records = journal.lock()?;
@@ -203,7 +203,13 @@ impl Study {
                 false
             }
             Ok(Ending::Stopped) if verdict == Verdict::Stop => {
-                finish(state, &mut records, trial, TrialState::Pruned, last.map(|(_, value)| value))?;
+                finish(
+                    state,
+                    &mut records,
+                    trial,
+                    TrialState::Pruned,
+                    last.map(|(_, value)| value),
+                )?;
                 true
             }
             Ok(Ending::Complete | Ending::Stopped) => {

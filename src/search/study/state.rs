@@ -6,8 +6,8 @@ use super::trial::{Progress, StudyTrial};
 use super::{Job, StudyOptions, attribute};
 use crate::random::{Purpose, derived_seed};
 use crate::search::decisions::DecisionRow;
-use crate::search::lives::Lives;
 use crate::search::journal::{ERROR, Event, JournalStudy, Transaction};
+use crate::search::lives::Lives;
 use crate::search::objective::checkpoint_path;
 use crate::search::sampler::{Question, Sampler};
 use crate::search::scheduler::{Context, Report, Resumption, Scheduler, Verdict};
@@ -113,9 +113,10 @@ impl State {
 
     /// Trials that are paused.
     pub(super) fn paused(&self) -> Vec<u64> {
-        let paused = self.trials.iter().filter(|trial| {
-            trial.state == TrialState::Running && trial.paused.is_some()
-        });
+        let paused = self
+            .trials
+            .iter()
+            .filter(|trial| trial.state == TrialState::Running && trial.paused.is_some());
         paused.map(|trial| trial.number).collect()
     }
 
@@ -135,7 +136,9 @@ impl State {
             trial: number,
             seed: self.seed_of(number),
             values: self.values(trial),
-            resume: trial.checkpoint.map(|(of, step)| checkpoint_path(&self.options.checkpoints, of, step)),
+            resume: trial
+                .checkpoint
+                .map(|(of, step)| checkpoint_path(&self.options.checkpoints, of, step)),
         })
     }
 
@@ -175,12 +178,8 @@ impl State {
             }
         }
         let history = self.history(number);
-        let question = Question {
-            space: &self.space,
-            seed: self.options.seed,
-            number,
-            history: &history,
-        };
+        let question =
+            Question { space: &self.space, seed: self.options.seed, number, history: &history };
         let Some(mut configuration) = self.sampler.ask(&question) else {
             self.exhausted = true;
             return None;
@@ -331,7 +330,8 @@ impl State {
         let asked = self.asked.take().or_else(|| self.scheduler.resume(context));
         let Some(trial) = self.trials.get_mut(number as usize) else { return };
         if let Some(grounds) = asked.and_then(|resumption| resumption.grounds) {
-            let (step, value) = trial.last.map_or((trial.progress.step, None), |(s, v)| (s, Some(v)));
+            let (step, value) =
+                trial.last.map_or((trial.progress.step, None), |(s, v)| (s, Some(v)));
             let direction = self.options.direction;
             let row = DecisionRow::promotion(number, step, value, &grounds, direction);
             self.decisions.push(row);
