@@ -209,16 +209,47 @@ def largest_error(found, wanted):
     return error(worst), worst
 
 
+def sensitivity(state, images, labels, method, steps):
+    """How far rounding alone can take a training: PyTorch's own from slightly different weights and in float64.
+
+    A start at which a unit lies on the edge of its ReLU, or a gradient of AdamW's near zero, tells nothing
+    about an implementation: whichever way the last bit falls, other weights come out.
+    """
+    def trained(dtype, noise):
+        random = torch.Generator().manual_seed(noise)
+        net = Tutorial(12, 11).to(dtype)
+        shaken = {name: value.double() * (1 + 3e-7 * torch.randn(value.shape, generator=random, dtype=torch.float64) * bool(noise))
+                  for name, value in state.items()}
+        net.load_state_dict({name: value.to(dtype) for name, value in shaken.items()})
+        train_pytorch(net, layer_rates(net, 1e-2), images.to(dtype), labels, method, steps, 16, False)
+        return net.state_dict()
+
+    wanted = trained(torch.float32, 0)
+    others = [trained(torch.float64, 0)] + [trained(torch.float32, noise) for noise in range(1, 9)]
+    return max(largest_error(other, wanted)[0] for other in others)
+
+
 def write_test_data(folder):
-    """A tutorial net small enough to check in: 16 images, 30 epochs of one step."""
+    """A tutorial net small enough to check in: 16 images, 30 epochs of one step.
+
+    From the first initialisation that rounding does not take elsewhere.
+    """
     make_images(folder / "images", 36)
-    torch.manual_seed(0)
     images, labels = read_images(folder / "images")
-    for method, steps in (("sgd", 30), ("adamw", 20)):
-        torch.manual_seed(1)
+    images, labels = images[:16], labels[:16]
+    cases = (("sgd", 30), ("adamw", 20))
+    for seed in range(100):
+        torch.manual_seed(seed)
+        state = Tutorial(12, 11).state_dict()
+        worst = max(sensitivity(state, images, labels, method, steps) for method, steps in cases)
+        print(f"initialisation {seed}: rounding moves weights by {worst:.1e}")
+        if worst < 2e-5:
+            break
+    save_file(state, folder / "start.safetensors")
+    for method, steps in cases:
         net = Tutorial(12, 11)
-        save_file(net.state_dict(), folder / "start.safetensors")
-        train_pytorch(net, layer_rates(net, 1e-2), images[:16], labels[:16], method, steps, 16, False)
+        net.load_state_dict(state)
+        train_pytorch(net, layer_rates(net, 1e-2), images, labels, method, steps, 16, False)
         save_file(net.state_dict(), folder / f"{method}.safetensors")
     print("layer rates:", ",".join(f"{name}={rate}" for name, rate in layer_rates(net, 1e-2).items()))
 
