@@ -233,6 +233,25 @@ mod tests {
     }
 
     #[test]
+    fn what_diverges_is_worst() {
+        let two = space(["a", "b"].map(float).to_vec());
+        let mut sampler = sampler();
+        let mut history: Vec<Observation> = Vec::new();
+        for number in 0..400 {
+            let question = Question { space: &two, seed: 5, number, history: &history };
+            let configuration = sampler.ask(&question).expect("never ends");
+            let bowl: f64 = configuration.iter().map(|(_, x)| (x - 1.3).powi(2)).sum();
+            let mut trial = ended(number, configuration, bowl);
+            // Next to the best place, and half of the box.
+            if trial.configuration.get("a").is_some_and(|a| a < 1.25) {
+                (trial.state, trial.loss) = (TrialState::Diverged, None);
+            }
+            history.push(trial);
+        }
+        assert!(best(&history) < 1e-8, "{}", best(&history));
+    }
+
+    #[test]
     fn choices_and_levels_are_found_and_never_given_up() {
         let choices = ["x", "y", "z"].map(|word| Choice::Text(word.into())).to_vec();
         let mixed = space(vec![
