@@ -22,15 +22,15 @@ for _ in $(seq "$rounds"); do
   cargo bench --quiet --bench throughput -- "${flags[@]}" 2>/dev/null | tail -n +2 >>"$table"
   "$python" scripts/pytorch_throughput.py "${flags[@]}" | tail -n +2 >>"$table"
 done
-"$python" - "$table" "$net" "$rounds" <<'PY'
+"$python" - "$table" "$net" "$rounds" "${STRATA_SIMD:-widest}" <<'PY'
 import csv, statistics, sys
-path, net, rounds = sys.argv[1:]
+path, net, rounds, simd = sys.argv[1:]
 rates = {}
 for row in csv.reader(open(path)):
     rates.setdefault((int(row[2]), row[0].split("-")[0]), []).append(float(row[3]))
     threads = row[1]
-print("net,threads,batch_size,strata_images_per_second,pytorch_images_per_second,ratio,rounds")
+print("net,simd,threads,batch_size,strata_images_per_second,pytorch_images_per_second,ratio,rounds")
 for batch in sorted({batch for batch, _ in rates}):
     ours, theirs = (statistics.median(rates[batch, name]) for name in ("strata", "pytorch"))
-    print(f"{net},{threads},{batch},{ours:.0f},{theirs:.0f},{ours / theirs:.2f},{rounds}")
+    print(f"{net},{simd},{threads},{batch},{ours:.0f},{theirs:.0f},{ours / theirs:.2f},{rounds}")
 PY
