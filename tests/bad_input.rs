@@ -6,7 +6,7 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use common::{small_layer_lr, strata, write_cifar10};
+use common::{contents, small_layer_lr, strata, write_cifar10};
 
 /// A mistake: the binary, its flags (`@` stands for the test's folder), and what the message must
 /// contain.
@@ -147,21 +147,6 @@ fn prepare(folder: &Path) {
         .arg(path("run"))
         .assert()
         .success();
-}
-
-/// Every file below `folder` with its bytes.
-fn contents(folder: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
-    let mut all = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            all.extend(contents(&path));
-        } else {
-            all.push((path.clone(), fs::read(&path).unwrap()));
-        }
-    }
-    all.sort();
-    all
 }
 
 #[test]

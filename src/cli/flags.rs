@@ -163,7 +163,7 @@ fn momentum(text: &str) -> Result<f64, String> {
     if value < 1.0 { Ok(value) } else { Err("momentum must be below 1".into()) }
 }
 
-fn not_negative(text: &str) -> Result<f64, String> {
+pub(super) fn not_negative(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(value) if value.is_finite() && value >= 0.0 => Ok(value),
         Ok(value) => Err(format!("{value} is not zero or a positive finite number")),

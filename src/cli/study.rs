@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
+use super::flags::not_negative;
 use super::{count, value_name};
 use crate::search::Direction;
 use crate::search::replay::ReplayTime;
@@ -221,13 +222,5 @@ impl StudyFlags {
             "population": self.population,
             "perturbation_interval": self.perturbation_interval,
         })
-    }
-}
-
-fn not_negative(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(value) if value.is_finite() && value >= 0.0 => Ok(value),
-        Ok(value) => Err(format!("{value} is not zero or a positive finite number")),
-        Err(_) => Err("not a number".into()),
     }
 }

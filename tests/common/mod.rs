@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{self, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
@@ -100,4 +100,19 @@ pub fn assert_same_tables(a: &Path, b: &Path) {
         assert!(!a.is_empty(), "{name} is empty");
         assert_eq!(a, b, "{name}");
     }
+}
+
+/// Every file below `folder` with its bytes.
+pub fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            all.extend(contents(&path));
+        } else {
+            all.push((path.clone(), fs::read(&path).unwrap()));
+        }
+    }
+    all.sort();
+    all
 }
