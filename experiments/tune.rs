@@ -297,6 +297,16 @@ impl<'a> Search<'a> {
             checkpoints: folder.subfolder("checkpoints")?,
         };
         let sampler = sampler(&study.sampler, &study.sampler_options(), &self.space)?;
+        if sampler.looks_back() && workers.count > study.parallel_asks {
+            board.say(&format!(
+                "{} has at most {} trials out at a time, so {} workers will idle: --parallel-asks {} uses all \
+                 (another study comes out then)",
+                study.sampler,
+                study.parallel_asks,
+                workers.count - study.parallel_asks,
+                workers.count
+            ));
+        }
         let epochs = self.budget.epochs as u64;
         let scheduler =
             scheduler(&study.scheduler, &study.scheduler_options(epochs, Some(trials)))?;
