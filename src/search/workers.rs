@@ -182,3 +182,115 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
     format!("the trial panicked: {}", text.unwrap_or_else(|| "no message".into()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::atomic::AtomicU64;
+
+    use super::*;
+    use crate::search::journal::Journal;
+    use crate::search::sampler::{SamplerOptions, sampler};
+    use crate::search::scheduler::{SchedulerOptions, scheduler};
+    use crate::search::space::{NoGroups, Space};
+    use crate::search::{
+        Direction, Ending, Lives, ObjectiveError, State, StudyOptions, TrialState,
+    };
+
+    /// Trial 1 panics, trial 2 fails at its first attempt, trial 3 always, trial 4 diverges.
+    #[derive(Default)]
+    struct Moody {
+        attempts: AtomicU64,
+    }
+
+    impl Objective for Moody {
+        fn metrics(&self) -> &[(&'static str, Direction)] {
+            &[("loss", Direction::Minimize)]
+        }
+
+        fn evaluate(
+            &self,
+            task: &Task,
+            report: &mut dyn FnMut(&Step) -> Command,
+        ) -> Result<Ending, ObjectiveError> {
+            match task.trial {
+                1 => panic!("out of cheese"),
+                2 if self.attempts.fetch_add(1, Ordering::Relaxed) == 0 => Err("a hiccup".into()),
+                3 => Err("no such file".into()),
+                4 => Ok(Ending::Diverged),
+                trial => {
+                    let metrics = vec![("loss", trial as f64)];
+                    report(&Step { step: 1, metrics, images_trained: 8, seconds: 0.5 });
+                    Ok(Ending::Complete)
+                }
+            }
+        }
+    }
+
+    fn study(folder: &Path, retries: u64) -> Study {
+        let space = Space::parse("[space]\nx = { uniform = [0.0, 1.0] }", &NoGroups).unwrap();
+        let lives = Lives::begin(folder).unwrap();
+        let path = folder.join("study.journal");
+        let (journal, _) = Journal::open(&path, "test", Direction::Minimize, lives.name()).unwrap();
+        let options = StudyOptions {
+            seed: 0,
+            metric: "loss".into(),
+            direction: Direction::Minimize,
+            trials: 6,
+            parallel_asks: 4,
+            retries,
+            budget: None,
+            checkpoints: folder.to_owned(),
+        };
+        let sampler = sampler("random", &SamplerOptions::default(), &space).unwrap();
+        let scheduler = scheduler("none", &SchedulerOptions::default()).unwrap();
+        Study::new(journal, lives, State::new(options, space, sampler, scheduler)).unwrap()
+    }
+
+    fn run(folder: &Path, retries: u64) -> Study {
+        let study = Mutex::new(study(folder, retries));
+        let workers = Workers { count: 2, threads: 1, seconds: None };
+        let stop = AtomicBool::new(false);
+        let end = workers.run(&study, &Moody::default(), &stop, &|_| {}).unwrap();
+        assert_eq!(end, StudyEnd::Done);
+        study.into_inner().unwrap()
+    }
+
+    #[test]
+    fn whatever_befalls_a_trial_is_a_row_and_the_study_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = run(folder.path(), 1);
+        let check = |study: &Study| {
+            let trials = study.state().trials();
+            let states: Vec<_> = trials.iter().map(|trial| trial.state).collect();
+            use TrialState::{Complete, Diverged, Failed};
+            assert_eq!(states, [Complete, Failed, Complete, Failed, Diverged, Complete]);
+            assert!(trials[1].error.contains("out of cheese"), "{}", trials[1].error);
+            assert_eq!(trials[3].error, "no such file");
+            assert_eq!((trials[2].attempts, trials[3].attempts), (1, 1));
+            assert_eq!(trials[5].value, Some(5.0));
+            assert_eq!(trials[5].progress.images_trained, 8);
+            assert_eq!(study.state().best().unwrap().number, 0);
+        };
+        check(&first);
+        // The journal alone gives the same.
+        check(&self::study(folder.path(), 1));
+    }
+
+    #[test]
+    fn without_retries_a_hiccup_is_a_failure() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(run(folder.path(), 0).state().trials()[2].state, TrialState::Failed);
+    }
+
+    #[test]
+    fn a_raised_stop_starts_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let study = Mutex::new(study(folder.path(), 0));
+        let workers = Workers { count: 2, threads: 1, seconds: None };
+        let stop = AtomicBool::new(true);
+        let end = workers.run(&study, &Moody::default(), &stop, &|_| {}).unwrap();
+        assert_eq!(end, StudyEnd::Stopped);
+        assert!(study.into_inner().unwrap().state().trials().is_empty());
+    }
+}
