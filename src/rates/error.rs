@@ -44,6 +44,14 @@ pub enum RatesError {
         /// The schemes.
         known: Vec<&'static str>,
     },
+    /// A rule that does not exist.
+    #[error("unknown rule {name:?}: choose one of {}", known.join(", "))]
+    UnknownRule {
+        /// The rule named.
+        name: String,
+        /// The rules.
+        known: Vec<&'static str>,
+    },
     /// A coefficient that the scheme does not have.
     #[error("scheme {scheme} has no coefficient {name:?}: for this net it has {}", known.join(", "))]
     UnknownCoefficient {
@@ -55,9 +63,9 @@ pub enum RatesError {
         known: Vec<String>,
     },
     /// A coefficient that is not a usable number.
-    #[error("coefficient {name} of scheme {scheme}: {value} is not {wanted}")]
+    #[error("coefficient {name} of {scheme}: {value} is not {wanted}")]
     InvalidCoefficient {
-        /// The scheme.
+        /// The scheme or rule.
         scheme: &'static str,
         /// The coefficient.
         name: String,

@@ -1,13 +1,16 @@
 //! Learning rates per layer: which rate each layer gets.
 //!
-//! A [`Scheme`] turns a few coefficients into [`LayerRates`]; it is searched from outside. Rates
+//! A [`Scheme`] turns a few coefficients into [`LayerRates`]; it is searched from outside. A
+//! [`rule::Rule`] changes rates during training. Rates
 //! are always set, never emulated by scaling gradients: under momentum, coupled decay and Adam the
 //! two differ.
 
 mod error;
+pub mod rule;
 mod scheme;
 
 pub use error::RatesError;
+pub use rule::{RULES, Rule, RuleKind, rule};
 pub use scheme::{Coefficient, SCHEMES, Scale, Scheme, scheme};
 
 use crate::net::Layer;
