@@ -6,9 +6,16 @@
 //!
 //! To add a rule, write one file here and add one line to [`RULES`].
 
+mod hypergradient;
+mod lamb;
+mod lars;
+#[cfg(test)]
+mod tests;
+mod vector;
+
 use std::fmt::Debug;
 
-use super::{Coefficient, RatesError};
+use super::{Coefficient, RatesError, Scale};
 use crate::net::Layer;
 
 /// A layer as a rule sees it before a step. A layer's vector is all its parameters, its weight and
@@ -128,7 +135,7 @@ pub trait RuleKind: Debug + Sync {
 }
 
 /// Every rule.
-pub const RULES: &[&dyn RuleKind] = &[];
+pub const RULES: &[&dyn RuleKind] = &[&lars::Lars, &lamb::Lamb, &hypergradient::Hypergradient];
 
 /// The rule called `name`.
 ///
@@ -139,5 +146,30 @@ pub fn rule(name: &str) -> Result<&'static dyn RuleKind, RatesError> {
     found.copied().ok_or_else(|| RatesError::UnknownRule {
         name: name.to_owned(),
         known: RULES.iter().map(|rule| rule.name()).collect(),
+    })
+}
+
+/// The overall rate of a rule that takes it in the measure of plain SGD.
+fn overall_rate() -> Coefficient {
+    Coefficient { name: "rate".into(), low: 1e-3, high: 1.0, scale: Scale::Log, neutral: 0.01 }
+}
+
+/// The coefficient at `index`, which may not be negative.
+fn non_negative(
+    kind: &dyn RuleKind,
+    layers: &[Layer],
+    values: &[f64],
+    index: usize,
+) -> Result<f64, RatesError> {
+    let value = values.get(index).copied().unwrap_or(f64::NAN);
+    if value.is_finite() && value >= 0.0 {
+        return Ok(value);
+    }
+    let name = kind.coefficients(layers).swap_remove(index).name;
+    Err(RatesError::InvalidCoefficient {
+        scheme: kind.name(),
+        name,
+        value,
+        wanted: "zero or positive and finite",
     })
 }
