@@ -57,6 +57,10 @@ pub struct RunSettings {
     pub rates: LayerRates,
     /// What changes these rates during the run, if anything does.
     pub rule: Option<RuleChoice>,
+    /// Layers whose initial weights are rescaled together with the next layer's, so that the net
+    /// computes the same but wants other rates: a planted problem with a known answer
+    /// ([`crate::net::rescale`]).
+    pub planted: Vec<(String, f64)>,
     /// Seed of initial weights, data order and augmentation.
     pub seed: u64,
     /// Order of the training images.
@@ -159,7 +163,10 @@ impl<'a> TrainingRun<'a> {
     pub fn new(inputs: RunInputs<'a>, settings: RunSettings) -> Result<Self, TrainError> {
         let RunInputs { dataset, split, net, device, .. } = inputs;
         let batches = Batches::new(&dataset.train, &split.train, settings.batch_size)?;
-        let parameters = Parameters::initialise(net, settings.seed, &device.device);
+        let mut parameters = Parameters::initialise(net, settings.seed, &device.device);
+        for (layer, factor) in &settings.planted {
+            crate::net::rescale(&mut parameters, layer, *factor)?;
+        }
         let optimizer = Optimizer::new(settings.optimizer.clone(), &settings.rates, &parameters)?;
         let rule = settings.rule.as_ref();
         let rule = rule.map(|choice| Ruled::start(choice, &parameters.layers)).transpose()?;
