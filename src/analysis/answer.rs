@@ -177,7 +177,7 @@ mod tests {
         Answer {
             arms: ["global", "free"],
             rows,
-            comparison: compare(&pairs, 0.003, 0),
+            comparison: compare(&[pairs], 0.003, 0),
             smallest_effect: 0.003,
             dataset: "synthetic",
             protocol: "One epoch.".into(),
