@@ -206,7 +206,7 @@ impl<'a> Experiment<'a> {
         let mut answer = Answer {
             arms: ARMS,
             rows: &rows,
-            comparison: compare(&pairs, smallest_effect, self.flags.common.seed),
+            comparison: compare(&[pairs], smallest_effect, self.flags.common.seed),
             smallest_effect,
             dataset: &self.setup.dataset.description,
             protocol: self.protocol(),
