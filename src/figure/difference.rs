@@ -3,8 +3,9 @@
 use super::axis::{self, Axis};
 use super::sheet::{Key, Mark, Panel, Rows, Sheet, Stroke};
 use super::summary::{self, Finals};
-use super::tables::{Run, Trial, Verdict};
+use super::tables::{Run, Trial};
 use super::theme::{self, Dash, Marker};
+use super::verdict::Verdict;
 use super::{Figure, FigureError};
 
 /// More pairs than this are a thicket of lines.

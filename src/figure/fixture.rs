@@ -12,9 +12,11 @@ use super::{Run, theme};
 pub(super) struct Fixture {
     pub arms: Vec<&'static str>,
     pub layers: Vec<String>,
-    /// Search trials of each arm.
+    /// Independent searches of each arm.
+    pub searches: usize,
+    /// Trials of each search.
     pub search: usize,
-    /// Retrained winners of each arm.
+    /// Retrained winners of each search.
     pub retrains: usize,
     pub epochs: usize,
     /// Rows of `layers.csv` for each trial and layer.
@@ -33,6 +35,7 @@ impl Default for Fixture {
         Self {
             arms: vec!["global", "free"],
             layers: ["conv1", "conv2", "fc1", "fc2", "fc3"].map(str::to_owned).to_vec(),
+            searches: 1,
             search: 12,
             retrains: 3,
             epochs: 4,
@@ -86,7 +89,7 @@ impl Fixture {
     pub fn write(&self) -> TempDir {
         let mut noise = Noise(1);
         let mut trials = "trial,arm,replicate,seed,status,error,epochs_run,images_trained,seconds,\
-            value,validation_loss,validation_accuracy,test_loss,test_accuracy,hp.phase"
+            value,validation_loss,validation_accuracy,test_loss,test_accuracy,hp.phase,hp.search"
             .to_owned();
         self.layers.iter().for_each(|layer| write!(trials, ",rate.{layer}").unwrap());
         trials.push('\n');
@@ -96,7 +99,7 @@ impl Fixture {
             .to_owned();
         let mut trial = 0;
         for arm in &self.arms {
-            for replicate in 0..self.search + self.retrains {
+            for (search, replicate) in self.replicates() {
                 let retrain = replicate >= self.search;
                 let mut draw = || if self.identical { 0.5 } else { noise.next() };
                 let rate = 10f64.powf(-self.decades * draw());
@@ -110,7 +113,7 @@ impl Fixture {
                 write!(
                     trials,
                     "{trial},{arm},{replicate},{replicate},{status},,{},{images},1.5,{number},inf,\
-                     {number},,{test},{phase}",
+                     {number},,{test},{phase},{search}",
                     self.epochs
                 )
                 .unwrap();
@@ -136,7 +139,6 @@ impl Fixture {
                 trial += 1;
             }
         }
-        let verdict = r#"{"difference":0.004,"low":-0.001,"high":0.009,"n":3,"verdict":"inconclusive","confidence":0.95}"#;
         let manifest = serde_json::json!({
             "dataset": {"description": self.dataset}, "net": "tutorial", "device": "cpu", "preset": null
         });
@@ -145,13 +147,41 @@ impl Fixture {
             ("trials.csv", trials),
             ("curves.csv", curves),
             ("layers.csv", layers),
-            ("verdict.json", verdict.to_owned()),
+            ("verdict.json", self.verdict().to_string()),
             ("manifest.json", manifest.to_string()),
         ];
         for (name, text) in files {
             fs::write(folder.path().join(name), text).unwrap();
         }
         folder
+    }
+
+    /// Number of the search, empty if it is the only one, and number within it, of each trial.
+    fn replicates(&self) -> impl Iterator<Item = (String, usize)> {
+        let of_search = self.search + self.retrains;
+        let name = |s: usize| if self.searches > 1 { s.to_string() } else { String::new() };
+        (0..self.searches).flat_map(move |s| (0..of_search).map(move |i| (name(s), i)))
+    }
+
+    /// One comparison for each arm but the first, each with another outcome.
+    fn verdict(&self) -> serde_json::Value {
+        let outcomes = ["inconclusive", "better", "worse", "equivalent"];
+        let comparison = |(i, arm): (usize, &&str)| {
+            let difference = 0.004 + 0.02 * (i % 3) as f64;
+            serde_json::json!({
+                "arm": arm, "baseline": self.arms[0], "difference": difference,
+                "low": difference - 0.005, "high": difference + 0.005, "unit": "search",
+                "n": self.searches * self.retrains, "searches": self.searches,
+                "pairs_low": difference - 0.003, "pairs_high": difference + 0.003,
+                "holm_p": 0.04, "verdict": outcomes[i % 4]
+            })
+        };
+        serde_json::json!({
+            "difference": 0.004, "low": -0.001, "high": 0.009, "n": 3, "verdict": "inconclusive",
+            "confidence": 0.95, "baseline": self.arms[0], "smallest_effect": 0.003,
+            "comparisons":
+                self.arms.iter().skip(1).enumerate().map(comparison).collect::<Vec<_>>()
+        })
     }
 
     /// The tables, written and read back.

@@ -10,28 +10,33 @@
 //! page (`layout`, `panel`) and painting it as SVG and PNG (`paint`) is common to all.
 
 mod axis;
+mod best_so_far;
 mod difference;
 mod edf;
 mod error;
 mod fates;
 #[cfg(test)]
 mod fixture;
+mod forest;
 mod history;
 mod hyperparameter;
 mod layer_rates;
 mod layout;
 mod learning_curves;
 mod manifest;
+mod multiples;
 mod paint;
 mod panel;
 mod parallel_coordinates;
 mod rate_accuracy;
+mod ratios;
 mod relative_update;
 mod rows;
 mod rungs;
 mod scatter;
 #[cfg(test)]
 mod search_fixture;
+mod searches;
 mod shape;
 mod sheet;
 mod slice;
@@ -39,6 +44,7 @@ mod study;
 mod summary;
 mod tables;
 mod theme;
+mod verdict;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -46,7 +52,8 @@ use std::path::{Path, PathBuf};
 pub use error::FigureError;
 pub use manifest::{Manifest, Metric, Parameter, SearchSettings};
 pub use sheet::Sheet;
-pub use tables::{CurvePoint, Decision, LayerPoint, Run, Split, Status, Trial, Verdict};
+pub use tables::{CurvePoint, Decision, LayerPoint, Run, Split, Status, Trial};
+pub use verdict::{Comparison, Verdict};
 
 /// One kind of figure.
 pub trait Figure: Sync {
@@ -83,6 +90,9 @@ const FIGURES: &[(Kind, &dyn Figure)] = &[
     (Kind::Arms, &rate_accuracy::RateAccuracy),
     (Kind::Arms, &relative_update::RelativeUpdate),
     (Kind::Arms, &difference::Difference),
+    (Kind::Arms, &forest::Forest),
+    (Kind::Arms, &best_so_far::BestSoFar),
+    (Kind::Arms, &ratios::Ratios),
     (Kind::Search, &history::History),
     (Kind::Search, &slice::Slice),
     (Kind::Search, &parallel_coordinates::ParallelCoordinates),

@@ -104,6 +104,15 @@ pub(super) fn median(values: &[f64]) -> Option<f64> {
     }
 }
 
+/// The value below which a share of the values lies, between neighbours by linear interpolation.
+pub(super) fn quantile(values: &[f64], share: f64) -> Option<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let at = share.clamp(0.0, 1.0) * sorted.len().checked_sub(1)? as f64;
+    let (low, high) = (sorted[at.floor() as usize], sorted[at.ceil() as usize]);
+    Some(low + (high - low) * at.fract())
+}
+
 /// How neighbouring points of a long series are averaged.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Averaging {
@@ -253,6 +262,9 @@ mod tests {
         assert_eq!(median(&[3.0, 1.0, 2.0]), Some(2.0));
         assert_eq!(median(&[4.0, 1.0]), Some(2.5));
         assert_eq!(median(&[]), None);
+        assert_eq!(quantile(&[5.0, 1.0, 2.0, 4.0, 3.0], 0.25), Some(2.0));
+        assert_eq!(quantile(&[1.0, 2.0], 0.75), Some(1.75));
+        assert_eq!(quantile(&[], 0.5), None);
         assert!((geometric_mean(&[0.001, 0.1]).unwrap() - 0.01).abs() < 1e-15);
     }
 

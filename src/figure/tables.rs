@@ -4,13 +4,13 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::FigureError;
 use super::manifest::Manifest;
 use super::rows;
+use super::verdict::Verdict;
 
 /// How a trial ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,8 +63,10 @@ pub struct Trial {
     pub test_accuracy: Option<f64>,
     /// Hyperparameters as written, aligned with [`Run::hyperparameters`]; empty where inactive.
     pub settings: Vec<String>,
-    /// `hp.phase`: `search` or `retrain`; empty where the run knows no phases.
+    /// `hp.phase`: `search`, `retrain` or `map`; empty where the run knows no phases.
     pub phase: String,
+    /// `hp.search`: number of the arm's search that it belongs to, where there are several.
+    pub search: Option<u64>,
     /// Rate of each layer, aligned with [`Run::layers`].
     pub rates: Vec<Option<f64>>,
 }
@@ -73,6 +75,11 @@ impl Trial {
     /// Is this a final model, trained again on a fresh seed after the search?
     pub fn is_retrain(&self) -> bool {
         self.phase == "retrain"
+    }
+
+    /// Does it belong to a search (or to a run that knows no phases)?
+    pub fn is_search(&self) -> bool {
+        matches!(self.phase.as_str(), "" | "search")
     }
 
     /// Images of an epoch.
@@ -113,23 +120,6 @@ pub struct LayerPoint {
     pub layer: usize,
     /// Norm of the step over the norm of the weights.
     pub relative_update: Option<f64>,
-}
-
-/// The parts of `verdict.json` that a figure shows.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Verdict {
-    /// Test accuracy, free minus global, as a fraction.
-    pub difference: Option<f64>,
-    /// Lower end of the interval.
-    pub low: Option<f64>,
-    /// Upper end of the interval.
-    pub high: Option<f64>,
-    /// Number of pairs.
-    pub n: Option<u64>,
-    /// `better`, `worse`, `equivalent` or `inconclusive`.
-    pub verdict: Option<String>,
-    /// Confidence of the interval, such as 0.95.
-    pub confidence: Option<f64>,
 }
 
 /// One row of `decisions.csv`: what a scheduler made of a report.
@@ -258,6 +248,11 @@ fn read_trials(
             test_accuracy: row.number("test_accuracy")?,
             settings: names.iter().map(|n| row.text(&format!("hp.{n}")).to_owned()).collect(),
             phase: row.text("hp.phase").to_owned(),
+            // Without phases, a hyperparameter of that name is the user's own.
+            search: match row.text("hp.phase") {
+                "" => None,
+                _ => row.whole("hp.search")?,
+            },
             rates,
         })
     })?;
