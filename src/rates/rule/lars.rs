@@ -91,7 +91,7 @@ mod tests {
             example.base = vec![2.0];
             assert_eq!(example.rates(rule.as_mut()), [2.0]);
         }
-        let mut example = Example::new(&[0.0, 0.0], &[f32::NAN, 0.0]);
+        let example = Example::new(&[0.0, 0.0], &[f32::NAN, 0.0]);
         assert!(example.rates(rule.as_mut())[0].is_nan());
     }
 }

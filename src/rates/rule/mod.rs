@@ -6,12 +6,18 @@
 //!
 //! To add a rule, write one file here and add one line to [`RULES`].
 
+mod curvature;
+mod freezeout;
 mod hypergradient;
+mod l_dog;
 mod lamb;
 mod lars;
+mod layca;
+mod temp_balance;
+mod vector;
+
 #[cfg(test)]
 mod tests;
-mod vector;
 
 use std::fmt::Debug;
 
@@ -75,7 +81,8 @@ pub trait Rule: Debug + Send {
         false
     }
 
-    /// Whether weights and gradients are looked at in step `step`; without, a step costs nothing.
+    /// Whether weights and gradients are looked at in step `step`; without, a step costs nothing, and
+    /// [`StepView::layers`] may be empty.
     fn looks_at(&self, step: u64) -> bool {
         let _ = step;
         true
@@ -135,7 +142,16 @@ pub trait RuleKind: Debug + Sync {
 }
 
 /// Every rule.
-pub const RULES: &[&dyn RuleKind] = &[&lars::Lars, &lamb::Lamb, &hypergradient::Hypergradient];
+pub const RULES: &[&dyn RuleKind] = &[
+    &lars::Lars,
+    &lamb::Lamb,
+    &hypergradient::Hypergradient,
+    &l_dog::LDog,
+    &curvature::Curvature,
+    &layca::Layca,
+    &freezeout::FreezeOut,
+    &temp_balance::TempBalance,
+];
 
 /// The rule called `name`.
 ///
@@ -154,6 +170,23 @@ fn overall_rate() -> Coefficient {
     Coefficient { name: "rate".into(), low: 1e-3, high: 1.0, scale: Scale::Log, neutral: 0.01 }
 }
 
+/// The coefficient at `index`; NaN, which no rule takes, where there is none.
+fn value(values: &[f64], index: usize) -> f64 {
+    values.get(index).copied().unwrap_or(f64::NAN)
+}
+
+/// The error of a coefficient that is not as `wanted`.
+fn refused(
+    kind: &dyn RuleKind,
+    layers: &[Layer],
+    index: usize,
+    value: f64,
+    wanted: &'static str,
+) -> RatesError {
+    let name = kind.coefficients(layers).swap_remove(index).name;
+    RatesError::InvalidCoefficient { scheme: kind.name(), name, value, wanted }
+}
+
 /// The coefficient at `index`, which may not be negative.
 fn non_negative(
     kind: &dyn RuleKind,
@@ -161,15 +194,9 @@ fn non_negative(
     values: &[f64],
     index: usize,
 ) -> Result<f64, RatesError> {
-    let value = values.get(index).copied().unwrap_or(f64::NAN);
+    let value = value(values, index);
     if value.is_finite() && value >= 0.0 {
         return Ok(value);
     }
-    let name = kind.coefficients(layers).swap_remove(index).name;
-    Err(RatesError::InvalidCoefficient {
-        scheme: kind.name(),
-        name,
-        value,
-        wanted: "zero or positive and finite",
-    })
+    Err(refused(kind, layers, index, value, "zero or positive and finite"))
 }
