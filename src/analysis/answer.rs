@@ -192,9 +192,10 @@ impl Answer<'_> {
     }
 
     fn arms_table(&self) -> String {
-        let mut text = "| arm | what it does | searched | searches | trials (diverged) | best validation \
+        let mut text =
+            "| arm | what it does | searched | searches | trials (diverged) | best validation \
                         | n | test accuracy, mean ± sd |\n|---|---|---|---|---|---|---|---|\n"
-            .to_owned();
+                .to_owned();
         for ArmInWords { name, about, dimensions } in self.arms {
             let best = winners(self.rows, name).into_iter().filter_map(|(_, winner)| winner.value);
             let best = best.fold(None, |best: Option<f64>, value| {
@@ -204,11 +205,9 @@ impl Answer<'_> {
             let accuracy = match tests.as_slice() {
                 [] => "–".to_owned(),
                 [only] => percent(*only),
-                _ => format!(
-                    "{} ± {:.2}",
-                    percent(mean(&tests)),
-                    100.0 * standard_deviation(&tests)
-                ),
+                _ => {
+                    format!("{} ± {:.2}", percent(mean(&tests)), 100.0 * standard_deviation(&tests))
+                }
             };
             let _ = writeln!(
                 text,
@@ -285,7 +284,12 @@ impl Answer<'_> {
 fn errs(calibration: &Calibration, arm: &str) -> String {
     let Calibration { searches, pairs, smallest_effect, characteristics, .. } = calibration;
     let share = |share: &super::statistics::Proportion| {
-        format!("{:.1} % [{:.1}, {:.1}]", 100.0 * share.share, 100.0 * share.low, 100.0 * share.high)
+        format!(
+            "{:.1} % [{:.1}, {:.1}]",
+            100.0 * share.share,
+            100.0 * share.low,
+            100.0 * share.high
+        )
     };
     let detectable = match &characteristics.detectable {
         Some(found) => format!("{:.2} points are found in 80 %", 100.0 * found.effect),
@@ -307,9 +311,9 @@ fn errs(calibration: &Calibration, arm: &str) -> String {
 fn needed(comparison: &Comparison) -> Option<String> {
     let Comparison { unit, n, searches, n_needed, searches_needed, .. } = comparison;
     match unit {
-        Unit::Search => (*searches_needed).filter(|needed| needed > searches).map(|needed| {
-            format!("{needed} searches would show the smallest effect of interest")
-        }),
+        Unit::Search => (*searches_needed)
+            .filter(|needed| needed > searches)
+            .map(|needed| format!("{needed} searches would show the smallest effect of interest")),
         Unit::Pair => (*n_needed)
             .filter(|needed| needed > n)
             .map(|needed| format!("{needed} pairs would show the smallest effect of interest")),
@@ -346,7 +350,9 @@ fn short(rate: f64) -> String {
 
 fn capitalised(text: &str) -> String {
     let mut characters = text.chars();
-    characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
+    characters
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
 }
 
 /// A share as per cent with two digits.
@@ -419,6 +425,9 @@ mod tests {
 
     #[test]
     fn rates_have_three_digits() {
-        assert_eq!([0.012345, 0.5, 12.34, 0.00012345].map(short), ["0.0123", "0.500", "12.3", "0.000123"]);
+        assert_eq!(
+            [0.012345, 0.5, 12.34, 0.00012345].map(short),
+            ["0.0123", "0.500", "12.3", "0.000123"]
+        );
     }
 }

@@ -115,7 +115,10 @@ pub(super) mod tests {
             row(5, "a", RETRAIN, 1, Some(0.9)),
         ];
         let found = winners(&rows, "a");
-        assert_eq!(found.iter().map(|(search, row)| (*search, row.trial)).collect::<Vec<_>>(), [(0, 1)]);
+        assert_eq!(
+            found.iter().map(|(search, row)| (*search, row.trial)).collect::<Vec<_>>(),
+            [(0, 1)]
+        );
         assert_eq!(diverged(&rows, "a"), 1);
         assert!(winners(&rows[2..3], "a").is_empty());
     }
@@ -148,7 +151,10 @@ pub(super) mod tests {
             of(1, row(6, "b", RETRAIN, 8, Some(0.8))),
         ];
         assert_eq!(searches(&rows, "a"), [0, 1]);
-        assert_eq!(winners(&rows, "a").iter().map(|(_, row)| row.trial).collect::<Vec<_>>(), [0, 1]);
+        assert_eq!(
+            winners(&rows, "a").iter().map(|(_, row)| row.trial).collect::<Vec<_>>(),
+            [0, 1]
+        );
         assert_eq!(paired_tests(&rows, "a", "b"), [[(0.5, 0.7)], [(0.6, 0.8)]]);
     }
 }

@@ -6,6 +6,6 @@ pub mod calibration;
 pub mod statistics;
 mod verdict;
 
-pub use answer::{Answer, percent};
+pub use answer::{Answer, ArmInWords, percent};
 pub use calibration::{Calibration, Simulations, calibrate};
 pub use verdict::{Comparison, GroupedPairs, Judgement, Unit, compare, compare_all};

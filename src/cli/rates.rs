@@ -128,7 +128,9 @@ impl RateFlags {
     pub fn rule_settings(&self, run: &RunSettings) -> Value {
         match &run.rule {
             None => Value::Null,
-            Some(RuleChoice::Rule { kind, values }) => json!({"name": kind.name(), "coefficients": values}),
+            Some(RuleChoice::Rule { kind, values }) => {
+                json!({"name": kind.name(), "coefficients": values})
+            }
             Some(RuleChoice::Replay(_)) => {
                 json!({"name": "replay", "file": self.replay_rates, "trial": self.replay_trial})
             }
@@ -137,11 +139,7 @@ impl RateFlags {
 }
 
 /// The values of `known`: the rate, then what is given, else neutral ones.
-fn filled(
-    known: &[Coefficient],
-    rate: f64,
-    given: Vec<(String, f64)>,
-) -> anyhow::Result<Vec<f64>> {
+fn filled(known: &[Coefficient], rate: f64, given: Vec<(String, f64)>) -> anyhow::Result<Vec<f64>> {
     let mut values: Vec<f64> = known.iter().map(|coefficient| coefficient.neutral).collect();
     values[0] = rate;
     for (name, value) in given {

@@ -148,9 +148,9 @@ impl Searching {
     }
 
     fn ask(&mut self) -> Option<Configuration> {
-        let Self { space, seed, history, .. } = &*self;
+        let Self { space, sampler, seed, history, .. } = self;
         let number = history.len() as u64;
-        self.sampler.ask(&Question { space, seed: *seed, number, history })
+        sampler.ask(&Question { space, seed: *seed, number, history })
     }
 
     fn tell(&mut self, configuration: Configuration, candidate: Candidate, row: &TrialRow) {

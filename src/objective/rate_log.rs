@@ -99,8 +99,11 @@ pub fn read_rate_log(path: &Path, trial: u64, layers: &[Layer]) -> Result<RateLo
         return Err(missing());
     }
     let names = layers.iter().map(|layer| layer.name.clone()).collect();
-    RateLog::new(names, points)
-        .map_err(|source| RateLogError::Rates { path: path.to_owned(), trial, source })
+    RateLog::new(names, points).map_err(|source| RateLogError::Rates {
+        path: path.to_owned(),
+        trial,
+        source,
+    })
 }
 
 #[cfg(test)]
@@ -126,7 +129,9 @@ mod tests {
     #[test]
     fn mistakes_name_file_line_and_trial() {
         let head = "trial,step,layer,rate\n";
-        assert!(read(&format!("{head}0,1,fc1,x\n"), 0).unwrap_err().contains("line 2: rate is \"x\""));
+        assert!(
+            read(&format!("{head}0,1,fc1,x\n"), 0).unwrap_err().contains("line 2: rate is \"x\"")
+        );
         assert!(read("trial,step\n", 0).unwrap_err().contains("no column layer"));
         assert!(read(&format!("{head}0,1,fc1,1\n"), 3).unwrap_err().contains("trial 3"));
         assert!(read(&format!("{head}0,1,conv9,1\n"), 0).unwrap_err().contains("fc1, fc2"));

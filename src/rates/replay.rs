@@ -54,7 +54,8 @@ impl RateLog {
     pub fn at(&self, step: u64) -> Vec<f64> {
         let after = self.points.partition_point(|(at, _)| *at <= step);
         let before = &self.points[after.saturating_sub(1)];
-        let Some(after) = self.points.get(after).filter(|(at, _)| *at > before.0 && step > before.0)
+        let Some(after) =
+            self.points.get(after).filter(|(at, _)| *at > before.0 && step > before.0)
         else {
             return before.1.clone();
         };
@@ -76,7 +77,8 @@ impl RateLog {
             sums.iter_mut().zip(self.at(step)).for_each(|(sum, rate)| *sum += rate);
         }
         let total: f64 = factors.iter().sum();
-        let rates: Vec<_> = self.layers.iter().cloned().zip(sums.iter().map(|s| s / total)).collect();
+        let rates: Vec<_> =
+            self.layers.iter().cloned().zip(sums.iter().map(|s| s / total)).collect();
         let logs: f64 = rates.iter().map(|(_, rate)| rate.ln()).sum();
         LayerRates::new((logs / rates.len() as f64).exp(), rates)
     }

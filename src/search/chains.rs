@@ -8,7 +8,7 @@ use std::thread;
 /// A sequence of jobs in which each may depend on the results of those before it.
 pub trait Chain: Send {
     /// What a worker does.
-    type Job: Send;
+    type Job: Send + Sync;
     /// What came of it.
     type Outcome: Send;
 
@@ -39,7 +39,8 @@ pub fn run_chains<C: Chain, R: Send>(
     mut done: impl FnMut(C::Job, R) -> Option<C::Outcome>,
 ) {
     let workers = workers.min(chains.len());
-    let waiting = Mutex::new(Waiting { chains: chains.into_iter().map(Some).collect(), at_work: 0 });
+    let waiting =
+        Mutex::new(Waiting { chains: chains.into_iter().map(Some).collect(), at_work: 0 });
     let changed = Condvar::new();
     let (sender, receiver) = mpsc::channel();
     thread::scope(|scope| {
@@ -145,10 +146,16 @@ mod tests {
         let run = |workers| {
             let stop = AtomicBool::new(false);
             let mut seen = Vec::new();
-            run_chains(chains(), workers, &stop, |job| job * 2, |job, result| {
-                seen.push((job, result));
-                Some(result)
-            });
+            run_chains(
+                chains(),
+                workers,
+                &stop,
+                |job| job * 2,
+                |job, result| {
+                    seen.push((job, result));
+                    Some(result)
+                },
+            );
             seen.sort_unstable();
             seen
         };
@@ -163,19 +170,31 @@ mod tests {
     fn a_stop_ends_all_and_a_refusal_ends_one_chain() {
         let stop = AtomicBool::new(false);
         let mut jobs = 0;
-        run_chains(chains(), 2, &stop, |job| *job, |_, result| {
-            jobs += 1;
-            stop.store(jobs >= 5, Ordering::Relaxed);
-            Some(result * 2)
-        });
+        run_chains(
+            chains(),
+            2,
+            &stop,
+            |job| *job,
+            |_, result| {
+                jobs += 1;
+                stop.store(jobs >= 5, Ordering::Relaxed);
+                Some(result * 2)
+            },
+        );
         assert!((5..=6).contains(&jobs), "{jobs}");
 
         let never = AtomicBool::new(false);
         let mut jobs = 0;
-        run_chains(chains(), 3, &never, |job| *job, |_, _| {
-            jobs += 1;
-            None
-        });
+        run_chains(
+            chains(),
+            3,
+            &never,
+            |job| *job,
+            |_, _| {
+                jobs += 1;
+                None
+            },
+        );
         assert_eq!(jobs, 19);
     }
 

@@ -32,8 +32,8 @@ pub use error::TrainError;
 use evaluation::Tally;
 pub use evaluation::{Evaluation, evaluate};
 pub use optimizer::{Applied, DecayMode, Method, Optimizer, OptimizerSettings};
-use ruled::{Place, Ruled};
 pub use ruled::RuleChoice;
+use ruled::{Place, Ruled};
 pub use schedule::Schedule;
 
 /// Steps between two rows of per-layer diagnostics, unless told otherwise: 50, and more for small

@@ -1,4 +1,11 @@
 //! placeholder until the probes are merged
-use burn::tensor::Tensor;
 use crate::net::{Architecture, Parameters};
-pub(super) fn curvature_along_gradient(_: &dyn Architecture, p: &Parameters, _: Tensor<4>, _: &[i64]) -> Vec<f64> { vec![f64::NAN; p.layers.len()] }
+use burn::tensor::Tensor;
+pub(super) fn curvature_along_gradient(
+    _: &dyn Architecture,
+    p: &Parameters,
+    _: Tensor<4>,
+    _: &[i64],
+) -> Vec<f64> {
+    vec![f64::NAN; p.layers.len()]
+}
