@@ -20,6 +20,16 @@ pub enum NetError {
         /// The flag.
         option: &'static str,
     },
+    /// A layer that cannot be rescaled without changing the function.
+    #[error("cannot rescale layer {layer:?} by {factor}: {reason}")]
+    Gauge {
+        /// The layer.
+        layer: String,
+        /// The factor asked for.
+        factor: f64,
+        /// Why.
+        reason: String,
+    },
 }
 
 fn known_nets() -> String {

@@ -6,6 +6,7 @@
 //! `tutorial.rs` and add one line to [`NETS`].
 
 mod error;
+mod gauge;
 mod layer;
 mod parameters;
 mod pass;
@@ -17,6 +18,7 @@ mod weights;
 use burn::tensor::Tensor;
 
 pub use error::{NetError, WeightsError};
+pub use gauge::rescale;
 pub use layer::{Layer, LayerKind, ParameterSpec, Role};
 pub use parameters::{HostTensor, Parameters, RunningStatistics, host, vector};
 pub use pass::Pass;
