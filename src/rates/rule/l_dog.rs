@@ -85,10 +85,8 @@ impl Rule for Running {
         }
         for (index, layer) in step.layers.iter().enumerate() {
             let distance = vector::distance(layer.weights, &self.start[index]);
-            // `max` would pass over a NaN.
-            if distance.is_nan() || distance > self.distances[index] {
-                self.distances[index] = distance;
-            }
+            // A NaN, which `max` passes over, shows in the sum below: it has the weights in it too.
+            self.distances[index] = self.distances[index].max(distance);
             self.gradients[index] +=
                 vector::sum_norm_squared(layer.gradient, step.decay[index], layer.weights);
         }
@@ -179,6 +177,25 @@ mod tests {
         // r_ε = 6e-4; ‖λx‖ = .5 and 1.
         assert!((rates[0] / 12e-4 - 1.0).abs() < 1e-6, "{rates:?}");
         assert!((rates[1] / 6e-4 - 1.0).abs() < 1e-6, "{rates:?}");
+    }
+
+    #[test]
+    fn broken_weights_are_found_without_decay() {
+        for odd in [f32::NAN, f32::INFINITY] {
+            let mut rule = LDog.start(&flat(1), &[1.0]).unwrap();
+            Example::new(&[3.0, 4.0], &[1.0, 1.0]).rates(rule.as_mut());
+            assert!(Example::new(&[3.0, odd], &[1.0, 1.0]).rates(rule.as_mut())[0].is_nan());
+        }
+    }
+
+    #[test]
+    fn an_average_without_a_start_is_refused() {
+        let mut rule = LDog.start(&flat(1), &[1.0]).unwrap();
+        let vectors = vec![vec![1.0, 2.0]];
+        assert!(!rule.restore(&RuleMemory { numbers: vec![3.0], vectors: vectors.clone() }));
+        assert!(!rule.restore(&RuleMemory { numbers: vec![0.0], vectors }));
+        assert!(!rule.restore(&RuleMemory { numbers: vec![f64::NAN], vectors: Vec::new() }));
+        assert!(rule.averaged().is_none());
     }
 
     #[test]
