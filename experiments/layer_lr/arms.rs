@@ -7,7 +7,7 @@ use strata::net::Layer;
 use strata::objective::arm::{Arm, column};
 use strata::objective::{Base, LayerGroups, check_space};
 use strata::rates::{LayerRates, RULES};
-use strata::search::space::{Distribution, Space};
+use strata::search::space::{Distribution, Group, Space};
 use strata::train::{Method, RunSettings};
 
 use super::{ARMS, ArmText, Budget, Flags};
@@ -94,17 +94,19 @@ pub fn rate_box(flags: &Flags) -> (f64, f64) {
     (flags.rate_low.unwrap_or(low), flags.rate_high.unwrap_or(high))
 }
 
-/// Sets the boxes that flags speak of. Rules measure their rate in their own way and keep their box.
+/// Sets the boxes that flags speak of. Rules that measure their rate in their own way keep their box.
 fn widen(space: &mut Space, flags: &Flags) {
-    let rule = space.groups.iter().any(|g| RULES.iter().any(|rule| rule.name() == g.scheme));
+    let of_rule = |group: &Group| RULES.iter().find(|rule| rule.name() == group.scheme);
+    let rule = space.groups.iter().find_map(of_rule);
+    let has_plain_rate = rule.is_none_or(|rule| rule.has_plain_rate());
     for parameter in &mut space.parameters {
         let is_coefficient = parameter.name.starts_with("rates.");
         let Distribution::Float { low, high, log, .. } = &mut parameter.distribution else {
             continue;
         };
         match (column(&parameter.name), flags.reach) {
-            ("rate", _) if !rule => (*low, *high) = rate_box(flags),
-            (name, Some(reach)) if is_coefficient && !rule && name != "rate" => {
+            ("rate", _) if has_plain_rate => (*low, *high) = rate_box(flags),
+            (name, Some(reach)) if is_coefficient && rule.is_none() && name != "rate" => {
                 // A scheme's power of the fan-in is no ratio.
                 if *log {
                     (*low, *high) = (1.0 / reach, reach);

@@ -55,6 +55,10 @@ impl RuleKind for FreezeOut {
         vec![overall_rate(), first]
     }
 
+    fn has_plain_rate(&self) -> bool {
+        true
+    }
+
     fn start(&self, layers: &[Layer], values: &[f64]) -> Result<Box<dyn Rule>, RatesError> {
         let first = value(values, 1);
         if !(first > 0.0 && first <= 1.0) {

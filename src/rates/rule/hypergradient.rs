@@ -46,6 +46,10 @@ impl RuleKind for Hypergradient {
         vec![overall_rate(), beta]
     }
 
+    fn has_plain_rate(&self) -> bool {
+        true
+    }
+
     fn start(&self, layers: &[Layer], values: &[f64]) -> Result<Box<dyn Rule>, RatesError> {
         let beta = non_negative(self, layers, values, 1)?;
         let previous = layers.iter().map(|layer| vec![0.0; layer.parameter_count()]).collect();

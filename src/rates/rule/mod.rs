@@ -133,6 +133,11 @@ pub trait RuleKind: Debug + Sync {
     /// rule's own measure; the others have their usual value as `neutral`.
     fn coefficients(&self, layers: &[Layer]) -> Vec<Coefficient>;
 
+    /// Whether its `rate` is measured as the optimiser's own, so that both are searched in one box.
+    fn has_plain_rate(&self) -> bool {
+        false
+    }
+
     /// A rule for a net of `layers`; `values` has one finite number a coefficient, in their order.
     /// (The rate comes with each step, as [`StepView::base`].)
     ///

@@ -104,6 +104,10 @@ impl RuleKind for TempBalance {
         vec![overall_rate()]
     }
 
+    fn has_plain_rate(&self) -> bool {
+        true
+    }
+
     fn start(&self, layers: &[Layer], _: &[f64]) -> Result<Box<dyn Rule>, RatesError> {
         Ok(Box::new(Running {
             layers: layers.to_vec(),
