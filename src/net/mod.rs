@@ -5,6 +5,7 @@
 //! and PyTorch's weight files treat all nets alike. To add a net, write one file beside
 //! `tutorial.rs` and add one line to [`NETS`].
 
+mod alike;
 mod error;
 mod gauge;
 mod layer;
@@ -61,6 +62,7 @@ pub const NETS: &[(&str, Build)] = &[
     ("vgg", vgg::build),
     ("vgg-bn", vgg::build_with_batch_norm),
     ("resnet20", resnet20::build),
+    ("alike", alike::build),
 ];
 
 /// Builds the net called `name`.

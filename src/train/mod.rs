@@ -8,6 +8,7 @@ mod checkpoint;
 mod diagnostics;
 mod error;
 mod evaluation;
+mod finder;
 mod optimizer;
 mod probe;
 mod ruled;

@@ -62,12 +62,12 @@ mod tests {
             let a: Vec<f32> = (0..length).map(|i| f32::from(i) - 7.0).collect();
             let b: Vec<f32> = (0..length).map(|i| 2.0 * f32::from(i) + 1.0).collect();
             let pairs = || a.iter().zip(&b).map(|(a, b)| (f64::from(*a), f64::from(*b)));
-            assert_eq!(dot(&a, &b), pairs().map(|(a, b)| a * b).sum());
+            assert_eq!(dot(&a, &b), pairs().map(|(a, b)| a * b).sum::<f64>());
             assert_eq!(norm(&a), pairs().map(|(a, _)| a * a).sum::<f64>().sqrt());
             assert_eq!(distance(&a, &b), pairs().map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt());
             assert_eq!(
                 sum_norm_squared(&a, 0.5, &b),
-                pairs().map(|(a, b)| (a + 0.5 * b).powi(2)).sum()
+                pairs().map(|(a, b)| (a + 0.5 * b).powi(2)).sum::<f64>()
             );
         }
     }
