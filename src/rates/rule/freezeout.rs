@@ -2,7 +2,7 @@
 //! there: η_l(t) = ½ α_l (1 + cos(π t / t_l)) for t < t_l, α_l = α / t_l.
 //!
 //! Brock et al., "FreezeOut: accelerate training by progressively freezing layers" (arXiv
-//! 1706.04983), section 2, and the authors' `densenet.py`. The time t runs from 0 to 1 over the run
+//! 1706.04983), and the authors' `densenet.py`. The time t runs from 0 to 1 over the run
 //! and t_l = (t0 + (1 − t0) · l / last)³, the cubic spacing, so the last layer learns to the end;
 //! with α_l = α / t_l all layers travel alike. Their default t0 = .8 (before the cube) freezes the
 //! first layer after 51 % of the run. The rule is a schedule itself and ignores the run's.

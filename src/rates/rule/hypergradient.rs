@@ -2,7 +2,7 @@
 //! whose gradients keep their direction learns faster, and one whose gradients swing back slower.
 //!
 //! The idea is that of Baydin et al., "Online learning rate adaptation with hypergradient descent"
-//! (ICLR 2018). Their SGD-HD (algorithm 4) has one rate for the whole net and adds
+//! (ICLR 2018), and the authors' `sgd_hd.py`. Their SGD-HD has one rate for the whole net and adds
 //! β · ⟨g_t, g_{t−1}⟩ to it, a product of rate and loss that needs another β for every net; here
 //! there is one rate a layer and the increment is the cosine, on the log-rate, which is free of
 //! units and cannot turn a rate negative. Under momentum and Adam they take ⟨g_t, u_{t−1}⟩ with
@@ -36,12 +36,14 @@ impl RuleKind for Hypergradient {
     }
 
     fn coefficients(&self, _: &[Layer]) -> Vec<Coefficient> {
+        // Cosines on the tutorial net at batch 64 average .15 to .25: at .01 a rate doubles within
+        // 350 steps, until it is too high for its layer.
         let beta = Coefficient {
             name: "beta".into(),
-            low: 1e-4,
-            high: 0.1,
+            low: 1e-5,
+            high: 0.01,
             scale: Scale::Log,
-            neutral: 0.01,
+            neutral: 1e-3,
         };
         vec![overall_rate(), beta]
     }

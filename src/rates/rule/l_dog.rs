@@ -1,13 +1,13 @@
 //! L-DoG: η · max_i ‖x_i − x_0‖ / √(Σ‖g_i‖² + ε) of each layer, with averaged parameters.
 //!
 //! Ivgi, Hinder & Carmon, "DoG is SGD's best friend: a parameter-free dynamic step size schedule"
-//! (ICML 2023), section 3, and the authors' `formll/dog`, class `LDoG`. The distance starts at
+//! (ICML 2023), and the authors' `formll/dog`, class `LDoG`. The distance starts at
 //! r_ε = 1e-6 · (1 + ‖x_0‖), 1e-4 · (1 + ‖x_0‖) in nets with batch norm; ε = 1e-8; gradients
-//! include the decay λx. The rate is 1 in the paper, which knows no momentum: with momentum μ the
-//! steps are 1/(1 − μ) times as long, so the box reaches below.
+//! include the decay λx. The rate is 1 in the paper, which knows no momentum: with momentum μ steps are
+//! 1/(1 − μ) times as long, so the usual value here is .1, for μ = .9.
 //!
 //! As rates do not fall, the averaged parameters are the ones to use: x̄_t = (1 − c) x̄_{t−1} + c x_t
-//! with c = (1 + γ) / (t + γ), γ = 8, the polynomial decay of Shamir & Zhang (2013), section 4, as
+//! with c = (1 + γ) / (t + γ), γ = 8, the polynomial decay of Shamir & Zhang (2013) as
 //! in `PolynomialDecayAverager` there. That one also averages the running statistics of batch norms.
 
 use super::{Coefficient, Layer, RatesError, Rule, RuleKind, RuleMemory, StepView, vector};
@@ -45,12 +45,13 @@ impl RuleKind for LDog {
     }
 
     fn coefficients(&self, _: &[Layer]) -> Vec<Coefficient> {
+        // On the tutorial net SGD at .02 with momentum .9 moves its layers as this at .12 to .14.
         vec![Coefficient {
             name: "rate".into(),
-            low: 0.03,
+            low: 0.01,
             high: 3.0,
             scale: Scale::Log,
-            neutral: 1.0,
+            neutral: 0.1,
         }]
     }
 

@@ -4,7 +4,7 @@
 //! generalization in deep networks?" (arXiv 1806.01603), algorithm 1, and the authors'
 //! `layca_optimizers.py`: of a step d the part along the weights w is taken away,
 //! p = d − (dᵀw / ‖w‖²) w, the step made is −η ‖w‖ p / ‖p‖, and the weights are scaled back to the
-//! norm that they had before it. Their best rate was 3⁻³ on most tasks.
+//! norm that they had before it. Their usual rate is 3⁻³.
 //!
 //! - The rate that is set is η ‖w‖ / ‖p‖, so the optimiser's own step is as long as it should be;
 //!   [`Rule::correct`] then takes away the part along w and restores the norm.

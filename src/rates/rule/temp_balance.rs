@@ -1,7 +1,7 @@
 //! TempBalance: layers whose weights look less trained, by the tail of their spectrum, learn faster.
 //!
 //! Zhou et al., "Temperature balancing, layer-wise weight analysis, and neural network training"
-//! (NeurIPS 2023), sections 2 and 3, and the authors' `tempbalance.py` with its defaults. Once an
+//! (NeurIPS 2023), and the authors' `tempbalance.py` with its defaults. Once an
 //! epoch, first before the first step:
 //!
 //! - The eigenvalues λ of WᵀW are sorted; of a convolution, those of the matrices [out, in] at all
