@@ -28,6 +28,8 @@ pub(super) struct Fixture {
     /// Every number is the same.
     pub identical: bool,
     pub dataset: String,
+    /// Whether there are a map, probes and a finder too.
+    pub screening: bool,
 }
 
 impl Default for Fixture {
@@ -44,8 +46,30 @@ impl Default for Fixture {
             diverged: false,
             identical: false,
             dataset: "CIFAR-10 subset, 5,000 + 1,000 images".to_owned(),
+            screening: false,
         }
     }
+}
+
+/// Names of a dozen arms.
+const MANY: [&str; 12] = [
+    "global",
+    "global-plus",
+    "type-groups",
+    "depth-decay",
+    "free",
+    "lars",
+    "lamb",
+    "placebo",
+    "hypergradient",
+    "hypergradient/schedule",
+    "hypergradient/vector",
+    "curvature",
+];
+
+/// A run with every table.
+pub(super) fn everything() -> Fixture {
+    Fixture { screening: true, ..Fixture::default() }
 }
 
 /// A run that one would rather not have to draw, with a name for messages.
@@ -55,12 +79,15 @@ pub(super) fn ugly() -> Vec<(&'static str, Fixture)> {
     let long = "full set, re-encoded as JPEG; ".repeat(20) + &"0123456789abcdef".repeat(12);
     vec![
         ("plain", plain()),
+        ("everything", everything()),
         ("one run", Fixture { arms: vec![""], search: 1, retrains: 0, ..plain() }),
         ("one trial an arm", Fixture { search: 1, retrains: 1, ..plain() }),
-        ("one layer", Fixture { layers: vec!["fc".to_owned()], ..plain() }),
-        ("twenty layers", Fixture { layers: (0..20).map(name).collect(), ..plain() }),
-        ("all diverged", Fixture { diverged: true, ..plain() }),
-        ("identical", Fixture { identical: true, ..plain() }),
+        ("one layer", Fixture { layers: vec!["fc".to_owned()], ..everything() }),
+        ("twenty layers", Fixture { layers: (0..20).map(name).collect(), ..everything() }),
+        ("all diverged", Fixture { diverged: true, ..everything() }),
+        ("identical", Fixture { identical: true, ..everything() }),
+        ("many searches", Fixture { searches: 5, search: 6, retrains: 10, steps: 8, ..plain() }),
+        ("screening alone", Fixture { search: 0, retrains: 0, ..everything() }),
         ("one epoch", Fixture { epochs: 1, steps: 1, ..plain() }),
         ("many rows", Fixture { search: 40, epochs: 300, steps: 300, ..plain() }),
         ("six decades", Fixture { decades: 6.5, ..plain() }),
@@ -81,6 +108,16 @@ pub(super) fn ugly() -> Vec<(&'static str, Fixture)> {
                 ..plain()
             },
         ),
+        (
+            "twelve arms",
+            Fixture {
+                arms: (0..12).map(|i| MANY[i % MANY.len()]).collect(),
+                searches: 3,
+                search: 3,
+                steps: 5,
+                ..everything()
+            },
+        ),
     ]
 }
 
@@ -89,7 +126,8 @@ impl Fixture {
     pub fn write(&self) -> TempDir {
         let mut noise = Noise(1);
         let mut trials = "trial,arm,replicate,seed,status,error,epochs_run,images_trained,seconds,\
-            value,validation_loss,validation_accuracy,test_loss,test_accuracy,hp.phase,hp.search"
+            value,validation_loss,validation_accuracy,test_loss,test_accuracy,hp.phase,hp.search,hp.layer,\
+            hp.multiplier,hp.base"
             .to_owned();
         self.layers.iter().for_each(|layer| write!(trials, ",rate.{layer}").unwrap());
         trials.push('\n');
@@ -113,7 +151,7 @@ impl Fixture {
                 write!(
                     trials,
                     "{trial},{arm},{replicate},{replicate},{status},,{},{images},1.5,{number},inf,\
-                     {number},,{test},{phase},{search}",
+                     {number},,{test},{phase},{search},,,",
                     self.epochs
                 )
                 .unwrap();
@@ -132,16 +170,23 @@ impl Fixture {
                 for step in 1..=self.steps {
                     for layer in &self.layers {
                         let update = if step % 7 == 0 { 0.0 } else { rate * (0.5 + draw()) };
-                        writeln!(layers, "{trial},{step},{layer},{rate},,1,1,{update},,,,")
-                            .unwrap();
+                        writeln!(
+                            layers,
+                            "{trial},{step},{layer},{rate},0.0005,1,1,{update},{update},,,"
+                        )
+                        .unwrap();
                     }
                 }
                 trial += 1;
             }
         }
         let manifest = serde_json::json!({
-            "dataset": {"description": self.dataset}, "net": "tutorial", "device": "cpu", "preset": null
+            "dataset": {"description": self.dataset}, "net": "tutorial", "device": "cpu",
+            "preset": null, "settings": {"optimizer": {"method": "sgd", "momentum": 0.9}}
         });
+        if self.screening {
+            trials.push_str(&self.map(trial, &mut noise));
+        }
         let folder = tempfile::tempdir().unwrap();
         let files = [
             ("trials.csv", trials),
@@ -150,10 +195,57 @@ impl Fixture {
             ("verdict.json", self.verdict().to_string()),
             ("manifest.json", manifest.to_string()),
         ];
-        for (name, text) in files {
+        let screening = if self.screening { self.screen(&mut noise) } else { Vec::new() };
+        for (name, text) in files.into_iter().chain(screening) {
             fs::write(folder.path().join(name), text).unwrap();
         }
         folder
+    }
+
+    /// Rows of `trials.csv` for two seeds of a rate × layer map.
+    fn map(&self, first: usize, noise: &mut Noise) -> String {
+        let mut rows = String::new();
+        let layers = self.layers.iter().map(String::as_str).chain(["all"]);
+        let cells = layers.flat_map(|layer| {
+            let bases = ["tuned", "re-tuned"].into_iter();
+            bases.flat_map(move |base| [0.25, 0.5, 1.0, 2.0, 4.0].map(|m| (layer, base, m)))
+        });
+        let cells = cells.flat_map(|cell| [0, 1].map(|seed| (cell, seed)));
+        for (i, ((layer, base, multiplier), seed)) in cells.enumerate() {
+            let mut draw = || if self.identical { 0.5 } else { noise.next() };
+            let accuracy = if self.diverged { f64::NAN } else { 0.5 + 0.1 * draw() };
+            let status = if self.diverged { "diverged" } else { "complete" };
+            write!(
+                rows,
+                "{},map,{seed},{seed},{status},,4,4000,1,{accuracy},1,{accuracy},,,map,,{layer},\
+                 {multiplier},{base}",
+                first + i
+            )
+            .unwrap();
+            self.layers.iter().for_each(|_| rows.push_str(",0.01"));
+            rows.push('\n');
+        }
+        rows
+    }
+
+    /// `probes.csv`, `finder.csv` and `suggestions.csv`.
+    fn screen(&self, noise: &mut Noise) -> Vec<(&'static str, String)> {
+        let mut draw = || if self.identical { 0.5 } else { noise.next() };
+        let mut probes = "trial,step,probe,layer,other,value,low,high\n".to_owned();
+        let mut finder = "layer,step,rate,loss,smoothed_loss\n".to_owned();
+        let mut suggestions = "layer,steepest,minimum,suggestion\n".to_owned();
+        for layer in ["base", "all"].into_iter().chain(self.layers.iter().map(String::as_str)) {
+            for step in 0..40 {
+                let rate = 1e-6 * 10f64.powf(f64::from(step) / 40.0 * self.decades * 2.0);
+                let loss = if self.diverged { f64::NAN } else { 2.3 - draw() + rate * 9.0 };
+                writeln!(finder, "{layer},{step},{rate},{loss},{}", loss + 0.1).unwrap();
+                if step % 10 == 0 {
+                    writeln!(probes, "0,{step},best_scale,{layer},,{},,", draw() - 0.2).unwrap();
+                }
+            }
+            writeln!(suggestions, "{layer},{},,{}", 1e-4 * draw(), 1e-3 * draw()).unwrap();
+        }
+        vec![("probes.csv", probes), ("finder.csv", finder), ("suggestions.csv", suggestions)]
     }
 
     /// Number of the search, empty if it is the only one, and number within it, of each trial.

@@ -182,6 +182,7 @@ fn intervals(row: &Row, at: f64, x: &Axis) -> Vec<Mark> {
             shift: (shift, 0.0),
             text: text.to_owned(),
             room: width + 1.0,
+            elsewhere: Vec::new(),
         }));
     }
     marks

@@ -1,6 +1,8 @@
 //! Loss and accuracy of the final models as they learn.
 
 use super::axis::{self, Axis};
+use super::multiples;
+use super::searches;
 use super::sheet::{Key, Mark, Panel, Rows, Sheet, Stroke};
 use super::summary::{self, Averaging, Envelope, Finals};
 use super::tables::{CurvePoint, Run, Split, Trial};
@@ -9,6 +11,8 @@ use super::{Figure, FigureError};
 
 /// Up to so many runs are drawn one by one beside their median.
 const FEW: usize = 5;
+/// More arms than this have a panel each.
+const FEW_ARMS: usize = 3;
 /// Losses that span more than this factor are drawn on a logarithmic axis.
 const WIDE: f64 = 30.0;
 /// Training is dashed, validation solid.
@@ -58,6 +62,9 @@ impl Figure for LearningCurves {
             return Ok(None);
         }
         let x_label = if epochs { "epochs" } else { "images trained" };
+        if finals.len() > FEW_ARMS && !accuracy.is_empty() {
+            return Ok(Some(apart(run, &finals, &accuracy, x_label)));
+        }
         let log_loss = spans_decades(&loss);
         let y_label = if log_loss { "loss (nats, log scale)" } else { "loss (nats)" };
         let panels = [
@@ -93,6 +100,61 @@ impl Figure for LearningCurves {
             caption,
         }))
     }
+}
+
+/// A panel for each arm's accuracy, with the baseline's in each of the others.
+fn apart(run: &Run, finals: &[Finals], accuracy: &[Series], x_label: &str) -> Sheet {
+    let baseline = searches::baseline(run);
+    let validation = |s: &&Series| SPLITS[s.split].0 == Split::Validation;
+    let reference = accuracy.iter().filter(validation);
+    let reference = reference.clone().find(|s| Some(finals[s.arm].name) == baseline);
+    let dotted = Stroke { color: theme::MUTED, width: 1.4, dash: Dash::Dotted, marker: None };
+    let xs = accuracy.iter().flat_map(|s| s.envelope.median.iter().map(|p| p.0));
+    let x = Axis::linear(x_label, xs.chain([0.0]), (0.0, f64::INFINITY));
+    let y = Axis::linear("accuracy (%)", values(accuracy), (0.0, 100.0));
+    let panels = finals.iter().enumerate().map(|(arm, of_arm)| {
+        let own: Vec<&Series> = accuracy.iter().filter(|s| s.arm == arm).collect();
+        let color = of_arm.look.color;
+        let bands = own.iter().filter(|s| s.has_band());
+        let mut marks: Vec<Mark> =
+            bands.map(|s| Mark::Band { points: s.envelope.band.clone(), color }).collect();
+        let line = |s: &Series, stroke| Mark::Line { points: s.envelope.median.clone(), stroke };
+        marks.extend(reference.filter(|s| s.arm != arm).map(|s| line(s, dotted)));
+        let plain = |s: &Series| Stroke { marker: None, ..stroke(of_arm, s.split) };
+        marks.extend(own.iter().map(|s| line(s, plain(s))));
+        Panel {
+            title: of_arm.name.to_owned(),
+            subtitle: format!("n = {}", of_arm.trials.len()),
+            x: x.clone(),
+            y: y.clone(),
+            marks,
+            height: 150.0,
+            weight: 1.0,
+        }
+    });
+    let (panels, rows) = multiples::arrange(panels.collect(), multiples::columns(finals.len()));
+    let shown = SPLITS.iter().enumerate().filter(|(i, _)| accuracy.iter().any(|s| s.split == *i));
+    let mut legend: Vec<Key> = shown
+        .map(|(_, &(_, dash, name))| {
+            Key::stroke(name, Stroke { dash, ..Stroke::solid(theme::MUTED, 1.8) })
+        })
+        .collect();
+    if accuracy.iter().any(Series::has_band) {
+        legend.push(Key::band("least to greatest over models", theme::MUTED));
+    }
+    if let Some(reference) = reference {
+        legend.push(Key::stroke(format!("{}, validation", finals[reference.arm].name), dotted));
+    }
+    let caption = summary::caption(
+        run,
+        &[
+            summary::counts(finals),
+            "Accuracy: training, means over the batches trained on since the point before; \
+             validation, all validation images. Line: median over models."
+                .to_owned(),
+        ],
+    );
+    Sheet { title: title(finals, accuracy, &[]), legend, panels, rows, caption }
 }
 
 fn series(run: &Run, finals: &[Finals], epochs: bool, measure: Measure) -> Vec<Series> {
@@ -196,13 +258,13 @@ fn title(finals: &[Finals], accuracy: &[Series], loss: &[Series]) -> String {
     ];
     for (all, split, words) in candidates {
         let of_split = all.iter().filter(|s| SPLITS[s.split].0 == split);
-        let ends: Vec<(&str, String)> = of_split
+        let ends: Vec<(&str, f64, String)> = of_split
             .filter_map(|s| {
                 let last: Vec<f64> = s.runs.iter().filter_map(|r| r.last()).map(|p| p.1).collect();
                 let end = summary::median(&last)?;
                 let accuracy = words.contains("accuracy");
                 let text = if accuracy { axis::percent(end / 100.0) } else { axis::number(end) };
-                Some((finals[s.arm].name, text))
+                Some((finals[s.arm].name, end, text))
             })
             .collect();
         if !ends.is_empty() {
@@ -211,7 +273,7 @@ fn title(finals: &[Finals], accuracy: &[Series], loss: &[Series]) -> String {
                 1 => "; one run diverged",
                 _ => "; several runs diverged",
             };
-            return format!("{words} {}{diverged}", summary::by_arm(&ends));
+            return format!("{words} {}{diverged}", summary::by_many_arms(&ends));
         }
     }
     "Learning curves".to_owned()
@@ -234,6 +296,16 @@ mod tests {
         assert_eq!(lines(&sheet), 2 * 2 * (2 + 3));
         assert_eq!(sheet.legend.len(), 2 * 2 + 1);
         assert_eq!(sheet.panels[0].x.label, "epochs");
+    }
+
+    #[test]
+    fn many_arms_have_a_panel_each_beside_the_baseline() {
+        let arms = vec!["global", "free", "lars", "placebo"];
+        let sheet = LearningCurves.plan(&Fixture { arms, ..Fixture::default() }.run()).unwrap();
+        let sheet = sheet.unwrap();
+        assert_eq!((sheet.panels.len(), sheet.legend.len()), (4, 4));
+        // Two splits an arm, and the baseline in three panels.
+        assert_eq!(lines(&sheet), 4 * 2 + 3);
     }
 
     #[test]

@@ -162,15 +162,18 @@ impl Plot<'_> {
         shapes: &mut Vec<Shape>,
     ) {
         let (x, y) = self.at(label.at);
-        let at = (x + label.shift.0, y + label.shift.1 + theme::TICK * 0.36);
-        let text =
-            Text::new(at, theme::elide(&label.text, label.room, theme::TICK, false), theme::TICK);
+        let words = theme::elide(&label.text, label.room, theme::TICK, false);
+        let place = |shift: &(f64, f64)| {
+            let at = (x + shift.0, y + shift.1 + theme::TICK * 0.36);
+            let text = Text::new(at, words.clone(), theme::TICK);
+            let (left, top, right, bottom) = text.bounds();
+            let inside = left >= self.left && right <= frame.right && bottom <= self.bottom;
+            let touches = |b: &Bounds| left < b.2 && b.0 < right && top < b.3 && b.1 < bottom;
+            (inside && top >= frame.plot && !taken.iter().any(touches)).then_some(text)
+        };
+        let mut shifts = std::iter::once(&label.shift).chain(&label.elsewhere);
+        let Some(text) = shifts.find_map(place) else { return };
         let (left, top, right, bottom) = text.bounds();
-        let inside = left >= self.left && right <= frame.right && bottom <= self.bottom;
-        let touches = |b: &Bounds| left < b.2 && b.0 < right && top < b.3 && b.1 < bottom;
-        if !inside || top < frame.plot || taken.iter().any(touches) {
-            return;
-        }
         taken.push((left, top, right, bottom));
         let ground = (left - 1.5, top - 0.5);
         shapes.push(shape::rectangle(ground, (right + 1.5, bottom), (255, 255, 255), 0.8));
@@ -308,7 +311,8 @@ mod tests {
         theme::load_fonts().unwrap();
         let label = |x: f64, text: &str| {
             let text = text.to_owned();
-            Mark::Label(Label { at: (x, 0.5), shift: (0.0, 0.0), text, room: 60.0 })
+            let (shift, elsewhere) = ((0.0, 0.0), Vec::new());
+            Mark::Label(Label { at: (x, 0.5), shift, text, room: 60.0, elsewhere })
         };
         let free = (0.0, 1.0);
         let axis = Axis::linear("", [0.0, 1.0], free);

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::FigureError;
 use super::manifest::Manifest;
 use super::rows;
+use super::screening::Screening;
 use super::verdict::Verdict;
 
 /// How a trial ended.
@@ -120,6 +121,12 @@ pub struct LayerPoint {
     pub layer: usize,
     /// Norm of the step over the norm of the weights.
     pub relative_update: Option<f64>,
+    /// Angle between the weights before and after the step, in radians.
+    pub rotation: Option<f64>,
+    /// Learning rate at this step.
+    pub rate: Option<f64>,
+    /// Weight decay at this step.
+    pub decay: Option<f64>,
 }
 
 /// One row of `decisions.csv`: what a scheduler made of a report.
@@ -154,6 +161,8 @@ pub struct Run {
     pub hyperparameters: Vec<String>,
     /// Rows of `decisions.csv`, in the order of the file; empty without it.
     pub decisions: Vec<Decision>,
+    /// What was measured before or beside a search.
+    pub screening: Screening,
     /// `verdict.json`, where the experiment wrote one.
     pub verdict: Option<Verdict>,
     /// `manifest.json`.
@@ -161,7 +170,8 @@ pub struct Run {
 }
 
 impl Run {
-    /// Reads the tables of `folder`. Only `trials.csv` must exist.
+    /// Reads the tables of `folder`. Only `trials.csv` must exist, or `finder.csv`, which is
+    /// written before there are trials.
     ///
     /// # Errors
     /// When a file cannot be read or understood; the message names file, line and column.
@@ -169,7 +179,15 @@ impl Run {
         let mut layers = Vec::new();
         let layer_points = read_layers(&folder.join("layers.csv"), &mut layers)?;
         let mut hyperparameters = Vec::new();
-        let trials = read_trials(&folder.join("trials.csv"), &mut layers, &mut hyperparameters)?;
+        let screening = Screening::read(folder)?;
+        let path = folder.join("trials.csv");
+        let trials = read_trials(&path, &mut layers, &mut hyperparameters)?;
+        let Some(trials) = trials.or((!screening.finder.is_empty()).then(Vec::new)) else {
+            let cause = "there is no such file; figures are drawn in the output folder of an \
+                         experiment";
+            let source = std::io::Error::new(ErrorKind::NotFound, cause);
+            return Err(FigureError::Io { action: "read", path, source });
+        };
         let curves = read_curves(&folder.join("curves.csv"))?;
         let decisions = read_decisions(&folder.join("decisions.csv"))?;
         let verdict = read_json(&folder.join("verdict.json"))?;
@@ -182,9 +200,16 @@ impl Run {
             layer_points,
             hyperparameters,
             decisions,
+            screening,
             verdict,
             manifest,
         })
+    }
+
+    /// A hyperparameter of a trial as written; empty where it has none of that name.
+    pub fn setting<'a>(&self, trial: &'a Trial, name: &str) -> &'a str {
+        let at = self.hyperparameters.iter().position(|known| known == name);
+        at.and_then(|i| trial.settings.get(i)).map_or("", String::as_str)
     }
 
     /// The arms in order of first appearance.
@@ -211,9 +236,9 @@ fn read_trials(
     path: &Path,
     layers: &mut Vec<String>,
     names: &mut Vec<String>,
-) -> Result<Vec<Trial>, FigureError> {
+) -> Result<Option<Vec<Trial>>, FigureError> {
     let required = ["trial", "arm", "status", "value", "validation_accuracy", "test_accuracy"];
-    let trials = rows::read(path, &required, |row| {
+    rows::read(path, &required, |row| {
         let status = match row.text("status") {
             "running" => Status::Running,
             "complete" => Status::Complete,
@@ -255,14 +280,6 @@ fn read_trials(
             },
             rates,
         })
-    })?;
-    trials.ok_or_else(|| FigureError::Io {
-        action: "read",
-        path: path.to_path_buf(),
-        source: std::io::Error::new(
-            ErrorKind::NotFound,
-            "there is no such file; figures are drawn in the output folder of an experiment",
-        ),
     })
 }
 
@@ -294,6 +311,9 @@ fn read_layers(path: &Path, layers: &mut Vec<String>) -> Result<Vec<LayerPoint>,
             step: row.id("step")?,
             layer: layer_index(layers, row.text("layer")),
             relative_update: row.number("relative_update")?,
+            rotation: row.number("rotation")?,
+            rate: row.number("rate")?,
+            decay: row.number("decay")?,
         })
     })?;
     Ok(points.unwrap_or_default())
@@ -392,6 +412,23 @@ mod tests {
         write("decisions.csv", &format!("{head}\n0,1,1,,,0,maybe\n"));
         let message = Run::read(folder.path()).unwrap_err().to_string();
         assert!(message.contains("decisions.csv, line 2, column `decision`"), "{message}");
+    }
+
+    #[test]
+    fn a_finder_needs_no_trials() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+        write("finder.csv", "layer,step,rate,loss,smoothed_loss\nall,0,0.1,2.3,\nfc,0,x,2,2\n");
+        let message = Run::read(folder.path()).unwrap_err().to_string();
+        assert!(message.contains("finder.csv, line 3, column `rate`"), "{message}");
+        write("finder.csv", "layer,step,rate,loss,smoothed_loss\nall,0,0.1,2.3,\n");
+        write("suggestions.csv", "layer,steepest,minimum,suggestion\nall,0.1,,0.05\n");
+        write("probes.csv", "trial,step,probe,layer,other,value,low,high\n0,5,a,fc,,NaN,,\n");
+        let run = Run::read(folder.path()).unwrap();
+        assert!(run.trials.is_empty() && run.screening.finder[0].loss == Some(2.3));
+        assert_eq!(run.screening.suggestions[0].suggestion, Some(0.05));
+        let probe = &run.screening.probes[0];
+        assert_eq!((probe.step, probe.value), (5, None));
     }
 
     #[test]
