@@ -18,7 +18,7 @@ const EXPERIMENTS: u64 = 1;
 pub struct Simulations {
     /// Experiments.
     pub experiments: usize,
-    /// Bootstrap resamples in each (only experiments of one search use them).
+    /// Bootstrap resamples in each; 0 = Student's t alone for the interval of the winners.
     pub resamples: usize,
     /// Seed of all draws.
     pub seed: u64,
@@ -39,7 +39,8 @@ pub struct Characteristics {
     pub power: Proportion,
     /// `better` where the difference is twice the smallest effect of interest.
     pub power_at_twice: Proportion,
-    /// Difference found `better` in 80 % of experiments; none if no difference is.
+    /// Difference found `better` in 80 % of experiments; none if no difference is, or without a
+    /// smallest effect of interest.
     pub detectable: Option<Detectable>,
 }
 
@@ -141,14 +142,15 @@ pub fn characterise(
     let share = |effect: f64, wanted: &[Judgement]| {
         let judge = |reading: &&Reading| {
             let shifted = reading.shifted(effect);
-            wanted.contains(&shifted.judge(shifted.p(), shifted.tost_p(smallest_effect)))
+            // p costs most and then cannot matter.
+            let p = if shifted.excludes_zero() { shifted.p() } else { 1.0 };
+            wanted.contains(&shifted.judge(p, shifted.tost_p(smallest_effect)))
         };
         wilson(readings.iter().filter(judge).count() as f64, readings.len())
     };
     let better = |effect| share(effect, &[Judgement::Better]);
     let detectable = |of: fn(Proportion) -> f64| {
-        let scale = smallest_effect.abs().max(f64::MIN_POSITIVE);
-        smallest_where(scale, |effect| of(better(effect)) >= 0.8)
+        smallest_where(smallest_effect, |effect| of(better(effect)) >= 0.8)
     };
     let ends = [|p: Proportion| p.share, |p: Proportion| p.high, |p: Proportion| p.low];
     let [effect, low, high] = ends.map(detectable);
@@ -164,8 +166,11 @@ pub fn characterise(
 }
 
 /// The smallest effect, to one part in a thousand, from which on `holds`; none if not even at a
-/// million times `scale`.
+/// million times `scale` or if that is not positive.
 fn smallest_where(scale: f64, holds: impl Fn(f64) -> bool) -> Option<f64> {
+    if scale.is_nan() || scale <= 0.0 {
+        return None;
+    }
     let (mut low, mut high) = (0.0, scale);
     while !holds(high) {
         (low, high) = (high, 2.0 * high);

@@ -22,6 +22,11 @@ impl Estimate {
         Self { mean: mean(values), error, freedom: values.len() - 1 }
     }
 
+    /// The estimate moved by `by`.
+    pub fn shifted(&self, by: f64) -> Self {
+        Self { mean: self.mean + by, ..*self }
+    }
+
     /// The central interval at `level` (such as .95).
     pub fn interval(&self, level: f64) -> Interval {
         if self.freedom == 0 {
