@@ -103,13 +103,13 @@ const ARMS: &[ArmText] = &[
     ArmText {
         name: "lars",
         about: "rule: norm of weights over norm of gradient",
-        space: r#"rates = { rule = "lars" }"#,
+        space: r#"rates = { rule = "lars", rate = { loguniform = [0.1, 30.0] } }"#,
         follows: &[],
     },
     ArmText {
         name: "hypergradient",
         about: "rule: rates follow the gradients' cosine",
-        space: r#"rates = { rule = "hypergradient" }"#,
+        space: r#"rates = { rule = "hypergradient", beta = { loguniform = [1e-4, 0.1] } }"#,
         follows: &[Follow::Replay],
     },
     ArmText {

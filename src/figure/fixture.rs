@@ -184,9 +184,6 @@ impl Fixture {
             "dataset": {"description": self.dataset}, "net": "tutorial", "device": "cpu",
             "preset": null, "settings": {"optimizer": {"method": "sgd", "momentum": 0.9}}
         });
-        if self.screening {
-            trials.push_str(&self.map(trial, &mut noise));
-        }
         let folder = tempfile::tempdir().unwrap();
         let files = [
             ("trials.csv", trials),
@@ -202,34 +199,27 @@ impl Fixture {
         folder
     }
 
-    /// Rows of `trials.csv` for two seeds of a rate × layer map.
-    fn map(&self, first: usize, noise: &mut Noise) -> String {
-        let mut rows = String::new();
+    /// `map.csv` of two seeds.
+    fn map(&self, noise: &mut Noise) -> String {
+        let mut rows = "layer,multiplier,base,factor,seed,validation_accuracy\n".to_owned();
         let layers = self.layers.iter().map(String::as_str).chain(["all"]);
         let cells = layers.flat_map(|layer| {
             let bases = ["tuned", "re-tuned"].into_iter();
             bases.flat_map(move |base| [0.25, 0.5, 1.0, 2.0, 4.0].map(|m| (layer, base, m)))
         });
-        let cells = cells.flat_map(|cell| [0, 1].map(|seed| (cell, seed)));
-        for (i, ((layer, base, multiplier), seed)) in cells.enumerate() {
+        for ((layer, base, multiplier), seed) in
+            cells.flat_map(|cell| [0, 1].map(|seed| (cell, seed)))
+        {
             let mut draw = || if self.identical { 0.5 } else { noise.next() };
             let accuracy = if self.diverged { f64::NAN } else { 0.5 + 0.1 * draw() };
-            let status = if self.diverged { "diverged" } else { "complete" };
-            write!(
-                rows,
-                "{},map,{seed},{seed},{status},,4,4000,1,{accuracy},1,{accuracy},,,map,,{layer},\
-                 {multiplier},{base}",
-                first + i
-            )
-            .unwrap();
-            self.layers.iter().for_each(|_| rows.push_str(",0.01"));
-            rows.push('\n');
+            writeln!(rows, "{layer},{multiplier},{base},1,{seed},{accuracy}").unwrap();
         }
         rows
     }
 
     /// `probes.csv`, `finder.csv` and `suggestions.csv`.
     fn screen(&self, noise: &mut Noise) -> Vec<(&'static str, String)> {
+        let map = self.map(noise);
         let mut draw = || if self.identical { 0.5 } else { noise.next() };
         let mut probes = "trial,step,probe,layer,other,value,low,high\n".to_owned();
         let mut finder = "layer,step,rate,loss,smoothed_loss\n".to_owned();
@@ -245,7 +235,12 @@ impl Fixture {
             }
             writeln!(suggestions, "{layer},{},,{}", 1e-4 * draw(), 1e-3 * draw()).unwrap();
         }
-        vec![("probes.csv", probes), ("finder.csv", finder), ("suggestions.csv", suggestions)]
+        vec![
+            ("probes.csv", probes),
+            ("finder.csv", finder),
+            ("suggestions.csv", suggestions),
+            ("map.csv", map),
+        ]
     }
 
     /// Number of the search, empty if it is the only one, and number within it, of each trial.

@@ -57,7 +57,7 @@ use std::path::{Path, PathBuf};
 
 pub use error::FigureError;
 pub use manifest::{Manifest, Metric, Parameter, SearchSettings};
-pub use screening::{Probe, RangePoint, Screening, Suggestion};
+pub use screening::{MapPoint, Probe, RangePoint, Screening, Suggestion};
 pub use sheet::Sheet;
 pub use tables::{CurvePoint, Decision, LayerPoint, Run, Split, Status, Trial};
 pub use verdict::{Comparison, Verdict};

@@ -6,15 +6,13 @@ use super::axis::{self, Axis};
 use super::multiples;
 use super::sheet::{Key, Label, Mark, Panel, Sheet, Stroke};
 use super::summary;
-use super::tables::{Run, Status, Trial};
+use super::tables::Run;
 use super::theme::{self, Color, Dash, Marker};
 use super::{Figure, FigureError};
 
-/// The value of `hp.phase` in a map's rows.
-const MAP: &str = "map";
 /// All layers together.
 const ALL: &str = "all";
-/// What the other layers' rate is: value of `hp.base`, and its look.
+/// What the other layers' rate is: value of the column `base`, and its look.
 const BASES: [(&str, &str, Marker, Dash); 2] = [
     ("tuned", "other layers kept", Marker::Circle, Dash::Solid),
     ("re-tuned", "overall rate tuned again", Marker::Square, Dash::Dashed),
@@ -66,7 +64,7 @@ impl Figure for RateMap {
         let panels = layers.iter().map(|layer| panel(layer, &of_layer(layer), count, &x, &y));
         let (panels, rows) = multiples::arrange(panels.collect(), multiples::columns(count));
         let seeds = changes().map(|c| c.seeds).max().unwrap_or(0);
-        let diverged = run.trials.iter().filter(|t| is_map(t) && t.status == Status::Diverged);
+        let diverged = run.screening.map.iter().filter(|point| point.accuracy.is_none());
         let caption = summary::caption(
             run,
             &[
@@ -76,12 +74,12 @@ impl Figure for RateMap {
                      greatest over seeds.",
                     if seeds == 1 { "" } else { "s" }
                 ),
-                "Kept: the other layers at the tuned global rate; tuned again: the best over the \
-                 global rates tried."
+                "Kept: the other layers at the tuned global rate; tuned again: at the overall rate, of \
+                 half, once and twice the tuned one, that was best on the other seeds."
                     .to_owned(),
                 match diverged.count() {
                     0 => String::new(),
-                    n => format!("{n} diverged trials have no accuracy and are left out."),
+                    n => format!("{n} points of diverged trials are left out."),
                 },
                 match changes().any(|c| !y.covers(c.mean)) {
                     true => "Numbers at an edge: means beyond the axis.".to_owned(),
@@ -98,25 +96,16 @@ impl Figure for RateMap {
     }
 }
 
-fn is_map(trial: &Trial) -> bool {
-    trial.phase == MAP
-}
-
 /// The series that have a change to show.
 fn series(run: &Run) -> Vec<Series> {
     let mut scores: BTreeMap<(String, usize), Scores> = BTreeMap::new();
-    for trial in run.trials.iter().filter(|t| is_map(t)) {
-        let base = BASES.iter().position(|b| run.setting(trial, "base") == b.0).unwrap_or(0);
-        let multiplier = run.setting(trial, "multiplier").parse::<f64>().ok();
-        let multiplier = multiplier.filter(|m| m.is_finite() && *m > 0.0);
-        let seed = trial.replicate.or(trial.seed);
-        let known = summary::best([trial]).and_then(Trial::score).zip(multiplier.zip(seed));
+    for point in &run.screening.map {
+        let base = BASES.iter().position(|base| point.base == base.0).unwrap_or(0);
+        let multiplier = point.multiplier.filter(|m| m.is_finite() && *m > 0.0);
+        let known = point.accuracy.zip(multiplier.zip(point.seed));
         let Some((score, (multiplier, seed))) = known else { continue };
-        let key = (run.setting(trial, "layer").to_owned(), base);
-        let of_multiplier = scores.entry(key).or_default().entry(multiplier.to_bits()).or_default();
-        // Several global rates: the best one counts.
-        let best = of_multiplier.entry(seed).or_insert(score);
-        *best = best.max(score);
+        let of_series = scores.entry((point.layer.clone(), base)).or_default();
+        of_series.entry(multiplier.to_bits()).or_default().insert(seed, score);
     }
     let one = 1.0f64.to_bits();
     let series = scores.iter().map(|((layer, base), of_series)| {
@@ -209,26 +198,25 @@ fn title(series: &[Series]) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::fixture::Fixture;
+    use super::super::screening::MapPoint;
     use super::*;
 
     /// Accuracy falls by the squared logarithm of the multiplier, twice as fast for `conv1`.
     fn run() -> Run {
         let mut run = Fixture { search: 1, retrains: 0, ..Fixture::default() }.run();
-        let pattern = run.trials[0].clone();
-        run.trials.clear();
-        run.hyperparameters = ["layer", "multiplier", "base"].map(str::to_owned).to_vec();
         for layer in [ALL, "conv1", "fc3"] {
             for (base, ..) in BASES {
                 for multiplier in [0.25, 0.5, 1.0, 2.0, 4.0f64] {
                     for seed in 0..3 {
                         let fall = if layer == "conv1" { 0.002 } else { 0.001 };
                         let score = 0.6 + 0.01 * seed as f64 - fall * multiplier.log2().powi(2);
-                        let mut trial = pattern.clone();
-                        (trial.phase, trial.replicate) = (MAP.to_owned(), Some(seed));
-                        (trial.status, trial.value) = (Status::Complete, Some(score));
-                        let settings = [layer, &multiplier.to_string(), base];
-                        trial.settings = settings.map(str::to_owned).to_vec();
-                        run.trials.push(trial);
+                        run.screening.map.push(MapPoint {
+                            layer: layer.to_owned(),
+                            multiplier: Some(multiplier),
+                            base: base.to_owned(),
+                            seed: Some(seed),
+                            accuracy: Some(score),
+                        });
                     }
                 }
             }
@@ -263,9 +251,9 @@ mod tests {
     #[test]
     fn a_missing_reference_is_taken_from_all_and_collapse_leaves_the_axis() {
         let mut run = run();
-        run.trials.retain(|t| t.settings[0] == ALL || t.settings[1] != "1");
-        let collapsed = |t: &&mut Trial| t.settings[0] == "fc3" && t.settings[1] == "4";
-        run.trials.iter_mut().filter(collapsed).for_each(|t| t.value = Some(0.1));
+        run.screening.map.retain(|p| p.layer == ALL || p.multiplier != Some(1.0));
+        let collapsed = |p: &&mut MapPoint| p.layer == "fc3" && p.multiplier == Some(4.0);
+        run.screening.map.iter_mut().filter(collapsed).for_each(|p| p.accuracy = Some(0.1));
         assert_eq!(series(&run).len(), 3 * 2);
         let sheet = RateMap.plan(&run).unwrap().unwrap();
         assert!(sheet.panels.iter().all(|p| !p.y.covers(-20.0)));

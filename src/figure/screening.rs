@@ -46,6 +46,21 @@ pub struct Suggestion {
     pub suggestion: Option<f64>,
 }
 
+/// One row of `map.csv`: validation accuracy with the rate of one layer multiplied.
+#[derive(Clone, Debug)]
+pub struct MapPoint {
+    /// The layer; `all` of them together.
+    pub layer: String,
+    /// What its rate is multiplied by.
+    pub multiplier: Option<f64>,
+    /// What the other layers' rate is: `tuned` or `re-tuned`.
+    pub base: String,
+    /// The seed.
+    pub seed: Option<u64>,
+    /// Accuracy on the validation images; none where the run diverged.
+    pub accuracy: Option<f64>,
+}
+
 /// The tables of screening; each empty without its file.
 #[derive(Clone, Debug, Default)]
 pub struct Screening {
@@ -55,6 +70,8 @@ pub struct Screening {
     pub finder: Vec<RangePoint>,
     /// Rows of `suggestions.csv`.
     pub suggestions: Vec<Suggestion>,
+    /// Rows of `map.csv`.
+    pub map: Vec<MapPoint>,
 }
 
 impl Screening {
@@ -82,7 +99,18 @@ impl Screening {
                 suggestion: row.number("suggestion")?,
             })
         })?;
+        let columns = ["layer", "multiplier", "base", "seed", "validation_accuracy"];
+        let map = rows::read(&folder.join("map.csv"), &columns, |row| {
+            Ok(MapPoint {
+                layer: row.text("layer").to_owned(),
+                multiplier: row.number("multiplier")?,
+                base: row.text("base").to_owned(),
+                seed: row.whole("seed")?,
+                accuracy: row.number("validation_accuracy")?,
+            })
+        })?;
         Ok(Self {
+            map: map.unwrap_or_default(),
             probes: probes.unwrap_or_default(),
             finder: finder.unwrap_or_default(),
             suggestions: suggestions.unwrap_or_default(),
