@@ -243,7 +243,9 @@ impl Shape {
     /// Pairs of deviation 1 in searches whose effects have `ratio` times the deviation that the
     /// seeds give a search's mean.
     fn experiment(self, searches: usize, pairs: usize, ratio: f64, number: u64) -> Vec<Vec<f64>> {
-        let mut random = stream(searches as u64, Purpose::Probe, number);
+        // Other draws for every kind of experiment.
+        let kind = (self as usize * 100 + searches) * 1000 + pairs * 10 + (2.0 * ratio) as usize;
+        let mut random = stream(kind as u64, Purpose::Probe, number);
         let scale = ratio / (pairs as f64).sqrt();
         let mut search = |_| {
             let effect = scale * self.draw(&mut random);
@@ -265,11 +267,13 @@ fn normal(random: &mut impl Rng) -> f64 {
 /// Prints the error rates of the verdict (one comparison) over numbers of searches and pairs, shapes
 /// of noise and spreads of searches:
 ///
-/// `cargo test --release --test statistics -- --ignored --nocapture error_rates`
+/// `cargo test --release --test statistics -- --ignored --nocapture error_rates_of_the_verdict`
+///
+/// For several searches the bootstrap is left out, which can only add claims: these are upper bounds.
 #[test]
 #[ignore = "minutes"]
 fn error_rates_of_the_verdict() {
-    const EXPERIMENTS: usize = 2000;
+    const EXPERIMENTS: usize = 5000;
     let simulations = Simulations { experiments: EXPERIMENTS, resamples: 0, seed: 0 };
     println!("{EXPERIMENTS} experiments a cell; better or worse without a difference | equivalent");
     println!(
@@ -290,7 +294,8 @@ fn error_rates_of_the_verdict() {
                     let of = |smallest, resamples| {
                         characterise(draw, smallest, Simulations { resamples, ..simulations })
                     };
-                    let Characteristics { false_positive_rate, .. } = of(0.0, 499);
+                    let Characteristics { false_positive_rate, .. } =
+                        of(0.0, if searches == 1 { 499 } else { 0 });
                     let Characteristics { false_equivalence_rate, .. } = of(4.0 * error, 0);
                     let shares = [false_positive_rate.share, false_equivalence_rate.share];
                     line += &format!(" {:.1} | {:.1}", 100.0 * shares[0], 100.0 * shares[1]);
@@ -311,7 +316,11 @@ fn error_rates_of_three_arms_together() {
     const EXPERIMENTS: u64 = 1000;
     for (searches, pairs) in [(1, 10), (1, 30), (3, 5), (5, 10)] {
         let wrong = (0..EXPERIMENTS).filter(|experiment| {
-            let draw = |arm| Shape::Heavy.experiment(searches, pairs, 1.0, 4 * experiment + arm);
+            let draw = |arm| {
+                // Of one search the verdict is on its winners, which must not differ.
+                let ratio = if searches == 1 { 0.0 } else { 1.0 };
+                Shape::Heavy.experiment(searches, pairs, ratio, 4 * experiment + arm)
+            };
             let baseline = draw(0);
             let arms = [1, 2, 3].map(|arm| {
                 let pair = |(of, with): (&Vec<f64>, &Vec<f64>)| {

@@ -78,9 +78,8 @@ pub struct Calibration {
 ///
 /// A simulated experiment draws an effect of each search and a residual of each pair from the real
 /// ones, with replacement and random signs (under no difference the arms could be exchanged), both
-/// scaled so that their variances are estimated without bias. Effects of searches are few, so they
-/// are smoothed by a normal kernel that keeps their variance (Silverman & Young 1987); otherwise three
-/// equal draws of three would pass for certainty.
+/// scaled so that their variances are estimated without bias, and smoothed, because they are few:
+/// three equal draws of three searches would pass for certainty.
 pub fn calibrate(
     noise: &[Vec<f64>],
     smallest_effect: f64,
@@ -95,25 +94,20 @@ pub fn calibrate(
         search.iter().map(|value| (value - mean) * grow).collect()
     };
     let residuals = noise.iter().zip(&levels.means).filter(|(search, _)| search.len() > 1);
-    let residuals = scaled(residuals.flat_map(residual).collect(), within);
+    let residuals = Pool::new(residuals.flat_map(residual).collect(), within);
     let effects = levels.means.iter().map(|mean| mean - levels.difference).collect();
-    let effects = scaled(effects, effect);
-    let count = effects.len() as f64;
-    let bandwidth = 1.06 * count.powf(-0.2);
+    let effects = Pool::new(effects, effect);
     let draw = |experiment| {
         let random = &mut stream(
             derived_seed(simulations.seed, Purpose::Bootstrap, EXPERIMENTS),
             Purpose::Bootstrap,
             experiment,
         );
-        noise
-            .iter()
-            .map(|search| {
-                let smooth = bandwidth * effect * normal(random);
-                let mean = (pick(&effects, random) + smooth) / bandwidth.hypot(1.0);
-                (0..search.len()).map(|_| mean + pick(&residuals, random)).collect()
-            })
-            .collect()
+        let search = |search: &&Vec<f64>| {
+            let effect = effects.draw(random);
+            search.iter().map(|_| effect + residuals.draw(random)).collect()
+        };
+        noise.iter().map(search).collect()
     };
     Some(Calibration {
         searches: noise.len(),
@@ -185,18 +179,35 @@ fn smallest_where(scale: f64, holds: impl Fn(f64) -> bool) -> Option<f64> {
     Some(high)
 }
 
-/// The values scaled to the root mean square `deviation`; zeros stay zeros.
-fn scaled(values: Vec<f64>, deviation: f64) -> Vec<f64> {
-    let square: f64 = values.iter().map(|value| value * value).sum();
-    let now = (square / values.len() as f64).sqrt();
-    let factor = if now > 0.0 { deviation / now } else { 0.0 };
-    values.into_iter().map(|value| value * factor).collect()
+/// Noise to draw from: values around 0.
+#[derive(Debug)]
+struct Pool {
+    values: Vec<f64>,
+    deviation: f64,
+    /// Deviation of the smoothing kernel, in units of `deviation`.
+    bandwidth: f64,
 }
 
-/// One of the values, with a random sign.
-fn pick(values: &[f64], random: &mut impl Rng) -> f64 {
-    let value = values[random.random_range(0..values.len())];
-    if random.random::<bool>() { value } else { -value }
+impl Pool {
+    /// The values, at least one, scaled to the root mean square `deviation`; zeros stay zeros.
+    fn new(values: Vec<f64>, deviation: f64) -> Self {
+        let count = values.len() as f64;
+        let square: f64 = values.iter().map(|value| value * value).sum();
+        let now = (square / count).sqrt();
+        let (factor, deviation) = if now > 0.0 { (deviation / now, deviation) } else { (0.0, 0.0) };
+        let values = values.into_iter().map(|value| value * factor).collect();
+        // Silverman (1986), eq. 3.28: the best width of a normal kernel for normal values.
+        Self { values, deviation, bandwidth: 1.06 * count.powf(-0.2) }
+    }
+
+    /// One of the values with a random sign, smoothed by a normal kernel and shrunk so that the
+    /// variance stays (Silverman & Young 1987).
+    fn draw(&self, random: &mut impl Rng) -> f64 {
+        let value = self.values[random.random_range(0..self.values.len())];
+        let value = if random.random() { value } else { -value };
+        let smooth = self.bandwidth * self.deviation * normal(random);
+        (value + smooth) / self.bandwidth.hypot(1.0)
+    }
 }
 
 fn normal(random: &mut impl Rng) -> f64 {
@@ -206,6 +217,7 @@ fn normal(random: &mut impl Rng) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analysis::statistics::{mean, standard_deviation};
 
     const QUICK: Simulations = Simulations { experiments: 400, resamples: 200, seed: 5 };
 
@@ -246,13 +258,14 @@ mod tests {
     }
 
     #[test]
-    fn simulated_noise_has_the_deviations_of_the_real_noise() {
-        let noise = noise();
-        let levels = Levels::of(&noise).unwrap();
-        let residuals = scaled(vec![1.0, -3.0, 2.0], levels.within.unwrap());
-        let square: f64 = residuals.iter().map(|value| value * value / 3.0).sum();
-        assert!((square.sqrt() - levels.within.unwrap()).abs() < 1e-12);
-        assert_eq!(scaled(vec![0.0, 0.0], 1.0), [0.0, 0.0]);
+    fn drawn_noise_has_the_deviation_of_the_pool_and_no_direction() {
+        let pool = Pool::new(vec![1.0, -3.0, 2.0], 0.004);
+        let mut random = stream(1, Purpose::Probe, 0);
+        let draws: Vec<f64> = (0..20_000).map(|_| pool.draw(&mut random)).collect();
+        let deviation = standard_deviation(&draws);
+        assert!((deviation / 0.004 - 1.0).abs() < 0.03, "{deviation}");
+        assert!((mean(&draws) / 0.004).abs() < 4.0 / 20_000_f64.sqrt());
+        assert_eq!(Pool::new(vec![0.0, 0.0], 1.0).draw(&mut random), 0.0);
     }
 
     #[test]

@@ -114,7 +114,8 @@ pub(super) struct Reading {
     interval: Interval,
     /// Of the winners found.
     winners: Interval,
-    /// All pairs' differences.
+    pairs: usize,
+    /// The pairs' differences if they are the unit.
     differences: Vec<f64>,
 }
 
@@ -122,15 +123,17 @@ impl Reading {
     /// Reads differences grouped by search; none if there is none.
     pub(super) fn of(searches: &[Vec<f64>], resamples: usize, seed: u64) -> Option<Self> {
         let levels = Levels::of(searches)?;
-        let pairs = levels.winners();
+        let seeds = levels.winners();
         let winners = studentized_interval(searches, 0.95, resamples, seed);
         let (unit, estimates, interval) = match levels.procedures() {
-            None => (Unit::Pair, vec![pairs], winners),
+            None => (Unit::Pair, vec![seeds], winners),
             // With one pair a search, the seeds' noise is not known apart.
-            Some(own) if pairs.freedom == 0 => (Unit::Search, vec![own], own.interval(0.95)),
-            Some(own) => (Unit::Search, vec![own, pairs], own.interval(0.95).hull(winners)),
+            Some(own) if seeds.freedom == 0 => (Unit::Search, vec![own], own.interval(0.95)),
+            Some(own) => (Unit::Search, vec![own, seeds], own.interval(0.95).hull(winners)),
         };
-        Some(Self { unit, estimates, interval, winners, differences: searches.concat() })
+        let differences = if unit == Unit::Pair { searches.concat() } else { Vec::new() };
+        let pairs = searches.iter().map(Vec::len).sum();
+        Some(Self { unit, estimates, interval, winners, pairs, differences })
     }
 
     /// As if every difference were larger by `by`.
@@ -140,6 +143,7 @@ impl Reading {
             estimates: self.estimates.iter().map(|estimate| estimate.shifted(by)).collect(),
             interval: self.interval.shifted(by),
             winners: self.winners.shifted(by),
+            pairs: self.pairs,
             differences: self.differences.iter().map(|difference| difference + by).collect(),
         }
     }
@@ -168,7 +172,7 @@ impl Reading {
 
     /// The rule. Better and equivalent at once is a tiny but sure difference: equivalent.
     pub(super) fn judge(&self, holm_p: f64, tost_p: f64) -> Judgement {
-        if self.differences.len() < FEWEST_PAIRS {
+        if self.pairs < FEWEST_PAIRS {
             Judgement::Inconclusive
         } else if tost_p <= LEVEL {
             Judgement::Equivalent
@@ -234,9 +238,10 @@ fn describe(
     smallest_effect: f64,
 ) -> Option<Comparison> {
     let levels = Levels::of(searches)?;
-    let improvement = probability_of_improvement(&reading.differences);
+    let differences = searches.concat();
+    let improvement = probability_of_improvement(&differences);
     let tost_p = reading.tost_p(smallest_effect);
-    let n = reading.differences.len();
+    let n = reading.pairs;
     // So many searches of this size hold six pairs.
     let fewest_searches = (FEWEST_PAIRS * levels.means.len()).div_ceil(n);
     let search_deviation = levels.search_deviation();
@@ -251,7 +256,7 @@ fn describe(
         searches: levels.means.len(),
         pairs_low: reading.winners.low,
         pairs_high: reading.winners.high,
-        wilcoxon_p: wilcoxon_p(&reading.differences),
+        wilcoxon_p: wilcoxon_p(&differences),
         probability_of_improvement: improvement.share,
         probability_of_improvement_low: improvement.low,
         probability_of_improvement_high: improvement.high,
