@@ -56,7 +56,7 @@ pub struct CommonFlags {
     #[arg(long, value_name = "KIND", default_value = "none", help_heading = "Data")]
     pub augment: Augmentation,
 
-    /// Net: tutorial, vgg, vgg-bn, resnet20, or alike, a control whose layers are all the same. Example: --net vgg-bn
+    /// Net: tutorial, vgg, vgg-bn, resnet20, mlp, or alike, a control whose layers are all the same. Example: --net vgg-bn
     #[arg(long, default_value = "tutorial", help_heading = "Training")]
     pub net: String,
     /// Units of the tutorial net's first hidden layer. Example: --l1 64

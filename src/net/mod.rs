@@ -9,6 +9,7 @@ mod alike;
 mod error;
 mod gauge;
 mod layer;
+mod mlp;
 mod parameters;
 mod pass;
 mod resnet20;
@@ -62,6 +63,7 @@ pub const NETS: &[(&str, Build)] = &[
     ("vgg", vgg::build),
     ("vgg-bn", vgg::build_with_batch_norm),
     ("resnet20", resnet20::build),
+    ("mlp", mlp::build),
     ("alike", alike::build),
 ];
 
