@@ -13,6 +13,8 @@ use super::{Figure, FigureError};
 const FEW: usize = 5;
 /// More arms than this have a panel each.
 const FEW_ARMS: usize = 3;
+/// Where differences of a point count, the axis shows what is reached after this share of training.
+const BEGINNING: f64 = 0.3;
 /// Losses that span more than this factor are drawn on a logarithmic axis.
 const WIDE: f64 = 30.0;
 /// Training is dashed, validation solid.
@@ -38,12 +40,15 @@ impl Series {
         SPLITS[self.split].0 == Split::Validation && self.runs.len() > 1
     }
 
-    /// Every value that is drawn.
-    fn values(&self) -> Vec<f64> {
+    /// Every value that is drawn from `start` on, or the last one where it ended before.
+    fn values(&self, start: f64) -> Vec<f64> {
+        let start = self.envelope.median.last().map_or(start, |p| start.min(p.0));
+        let Envelope { median, band } = &self.envelope;
         if self.has_band() {
-            return self.envelope.band.iter().flat_map(|&(_, low, high)| [low, high]).collect();
+            let late = band.iter().filter(|p| p.0 >= start);
+            return late.flat_map(|&(_, low, high)| [low, high]).collect();
         }
-        self.envelope.median.iter().map(|p| p.1).collect()
+        median.iter().filter(|p| p.0 >= start).map(|p| p.1).collect()
     }
 }
 
@@ -111,14 +116,25 @@ fn apart(run: &Run, finals: &[Finals], accuracy: &[Series], x_label: &str) -> Sh
     let dotted = Stroke { color: theme::MUTED, width: 1.4, dash: Dash::Dotted, marker: None };
     let xs = accuracy.iter().flat_map(|s| s.envelope.median.iter().map(|p| p.0));
     let x = Axis::linear(x_label, xs.chain([0.0]), (0.0, f64::INFINITY));
-    let y = Axis::linear("accuracy (%)", values(accuracy), (0.0, 100.0));
+    let end = accuracy.iter().filter_map(|s| s.envelope.median.last()).map(|p| p.0);
+    let start = end.fold(0.0, f64::max) * BEGINNING;
+    let late = accuracy.iter().flat_map(|s| s.values(start));
+    let y = Axis::linear("accuracy (%)", late, (0.0, 100.0));
+    let cut = values(accuracy).into_iter().any(|v| !y.covers(v));
     let panels = finals.iter().enumerate().map(|(arm, of_arm)| {
         let own: Vec<&Series> = accuracy.iter().filter(|s| s.arm == arm).collect();
         let color = of_arm.look.color;
         let bands = own.iter().filter(|s| s.has_band());
-        let mut marks: Vec<Mark> =
-            bands.map(|s| Mark::Band { points: s.envelope.band.clone(), color }).collect();
-        let line = |s: &Series, stroke| Mark::Line { points: s.envelope.median.clone(), stroke };
+        let mut marks: Vec<Mark> = bands
+            .map(|s| {
+                let points = s.envelope.band.iter().copied().filter(|p| y.covers(p.2)).collect();
+                Mark::Band { points, color }
+            })
+            .collect();
+        let line = |s: &Series, stroke| {
+            let points = s.envelope.median.iter().copied().filter(|p| y.covers(p.1));
+            Mark::Line { points: points.collect(), stroke }
+        };
         marks.extend(reference.filter(|s| s.arm != arm).map(|s| line(s, dotted)));
         let plain = |s: &Series| Stroke { marker: None, ..stroke(of_arm, s.split) };
         marks.extend(own.iter().map(|s| line(s, plain(s))));
@@ -152,6 +168,10 @@ fn apart(run: &Run, finals: &[Finals], accuracy: &[Series], x_label: &str) -> Sh
             "Accuracy: training, means over the batches trained on since the point before; \
              validation, all validation images. Line: median over models."
                 .to_owned(),
+            match cut {
+                true => "The first steps lie under the axis.".to_owned(),
+                false => String::new(),
+            },
         ],
     );
     Sheet { title: title(finals, accuracy, &[]), legend, panels, rows, caption }
@@ -179,7 +199,7 @@ fn series(run: &Run, finals: &[Finals], epochs: bool, measure: Measure) -> Vec<S
 }
 
 fn values(series: &[Series]) -> Vec<f64> {
-    series.iter().flat_map(Series::values).collect()
+    series.iter().flat_map(|s| s.values(0.0)).collect()
 }
 
 fn spans_decades(series: &[Series]) -> bool {

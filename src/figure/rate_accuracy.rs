@@ -80,7 +80,7 @@ impl Figure for RateAccuracy {
         let rates = arms.iter().flat_map(|a| a.placed.iter().map(|p| p.rate));
         let many = arms.len() > FEW_ARMS;
         let label = match many {
-            true => "mean learning rate (log scale)",
+            true => "mean rate (log scale)",
             false => "learning rate, geometric mean over layers (log scale)",
         };
         let x = Axis::log(label, rates);
