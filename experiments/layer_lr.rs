@@ -282,6 +282,9 @@ pub struct Flags {
     /// [default: 8]. Example: --reach 32
     #[arg(long, value_name = "FACTOR", value_parser = above_one, help_heading = "Protocol")]
     reach: Option<f64>,
+    /// Only searches and their winners: no placebo, no replays. Example: --no-follow-ups
+    #[arg(long, help_heading = "Protocol")]
+    no_follow_ups: bool,
     /// Smallest difference in test accuracy that matters, in points; fixed before looking.
     /// Example: --smallest-effect .5
     #[arg(long, value_name = "POINTS", default_value_t = 0.3, value_parser = cli::positive_rate, help_heading = "Protocol")]

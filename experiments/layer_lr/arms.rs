@@ -79,7 +79,7 @@ pub fn build(
         check_space(&base, &space)
             .map_err(|error| anyhow::anyhow!("{error}"))
             .with_context(named)?;
-        let follows = text.follows.to_vec();
+        let follows = if flags.no_follow_ups { Vec::new() } else { text.follows.to_vec() };
         Ok(Arm { name: text.name.to_owned(), space, base, follows })
     };
     texts.iter().map(build).collect()

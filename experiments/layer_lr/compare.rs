@@ -96,6 +96,9 @@ impl<'a> Experiment<'a> {
         settings["sampler"] = json!(protocol.sampler);
         settings["trials"] = json!(budget.trials);
         settings["retrains"] = json!(budget.retrains);
+        if flags.no_follow_ups {
+            settings["follow_ups"] = json!(false);
+        }
         settings["smallest_effect"] = json!(flags.smallest_effect);
         settings["arms"] = arms
             .iter()
