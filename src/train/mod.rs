@@ -9,6 +9,7 @@ mod diagnostics;
 mod error;
 mod evaluation;
 mod optimizer;
+mod probe;
 mod schedule;
 
 use std::path::Path;
@@ -30,6 +31,7 @@ pub use error::TrainError;
 use evaluation::Tally;
 pub use evaluation::{Evaluation, evaluate};
 pub use optimizer::{Applied, DecayMode, Method, Optimizer, OptimizerSettings};
+pub use probe::{LayerGradients, curvature_along_gradient, layer_gradients};
 pub use schedule::Schedule;
 
 /// Steps between two rows of per-layer diagnostics, unless told otherwise: 50, and more for small
