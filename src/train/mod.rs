@@ -33,6 +33,7 @@ pub use error::TrainError;
 use evaluation::Tally;
 pub use evaluation::{Evaluation, evaluate};
 pub use optimizer::{Applied, DecayMode, Method, Optimizer, OptimizerSettings};
+pub use probe::{LayerGradients, curvature_along_gradient, layer_gradients};
 pub use ruled::RuleChoice;
 use ruled::{Place, Ruled};
 pub use schedule::Schedule;
