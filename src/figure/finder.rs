@@ -129,7 +129,8 @@ fn panel(test: &Test, base: Option<&Test>, x: &Axis, y: &Axis, panels: usize) ->
     let mut marks = vec![Mark::Line { points: on_axis, stroke: raw }];
     marks.extend(base.map(|b| {
         // At the same step: its own rate does not grow.
-        let points = test.smooth.iter().zip(&b.smooth).map(|(t, b)| (t.0, b.1)).collect();
+        let points = test.smooth.iter().zip(&b.smooth).map(|(t, b)| (t.0, b.1));
+        let points = points.filter(|p| y.covers(p.1)).collect();
         Mark::Line { points, stroke: dashed }
     }));
     marks.push(Mark::Line { points: shown(&test.smooth, y), stroke: smooth });
