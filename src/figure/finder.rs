@@ -13,7 +13,8 @@ use super::{Figure, FigureError};
 const BASE: &str = "base";
 /// All layers together.
 const ALL: &str = "all";
-/// A loss that has grown by this share of what the run had gained is shown no further: a test ends in an explosion.
+/// The loss axis reaches this share of the greatest gain above where the tests start: they end in
+/// an explosion, which says nothing more.
 const ROOM: f64 = 1.0;
 
 /// One panel a layer.
