@@ -186,7 +186,7 @@ fn span(values: impl IntoIterator<Item = f64>, bounds: (f64, f64)) -> (f64, f64)
         return if bounds.1 - bounds.0 <= 1000.0 { bounds } else { (0.0, 1.0) };
     }
     // Identical values get an axis of some width around them.
-    let least = (low.abs().max(high.abs()) * 0.02).max(1e-9);
+    let least = (low.abs().max(high.abs()) * 0.002).max(1e-9);
     if high - low >= least {
         return (low, high);
     }

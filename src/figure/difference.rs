@@ -6,7 +6,7 @@ use super::sheet::{Key, Mark, Panel, Rows, Sheet, Stroke};
 use super::summary::{self, Finals};
 use super::tables::{Run, Trial};
 use super::theme::{self, Dash, Marker};
-use super::verdict::Verdict;
+use super::verdict::{CONFIDENCE, Verdict};
 use super::{Figure, FigureError};
 
 /// More pairs than this are a thicket of lines.
@@ -135,7 +135,7 @@ fn by_search(pairs: &[Pair]) -> Vec<Vec<f64>> {
 /// What the verdict says of the second arm against the first. Verdicts with one comparison only
 /// have it at their top.
 fn outcome<'a>(verdict: &'a Verdict, [baseline, other]: [&str; 2]) -> Option<Outcome<'a>> {
-    let confidence = |words: &str| match verdict.confidence {
+    let confident = |confidence: Option<f64>, words: &str| match confidence {
         Some(confidence) => format!("{} % {words}", axis::number(confidence * 100.0)),
         None => words.to_owned(),
     };
@@ -149,7 +149,7 @@ fn outcome<'a>(verdict: &'a Verdict, [baseline, other]: [&str; 2]) -> Option<Out
             interval: comparison.low.zip(comparison.high),
             n: comparison.n,
             verdict: comparison.verdict.as_deref(),
-            bar: confidence(words),
+            bar: confident(verdict.confidence.or(Some(CONFIDENCE)), words),
         });
     }
     Some(Outcome {
@@ -157,7 +157,7 @@ fn outcome<'a>(verdict: &'a Verdict, [baseline, other]: [&str; 2]) -> Option<Out
         interval: verdict.low.zip(verdict.high),
         n: verdict.n,
         verdict: verdict.verdict.as_deref(),
-        bar: confidence(PAIRED_INTERVAL),
+        bar: confident(verdict.confidence, PAIRED_INTERVAL),
     })
 }
 
@@ -285,7 +285,8 @@ fn title(finals: &[Finals], outcome: Option<&Outcome>) -> String {
     let verdict = outcome.verdict.map_or_else(String::new, |v| format!(": {v}"));
     let difference = summary::points(outcome.difference);
     let names: Vec<&str> = finals.iter().rev().map(|f| f.name).collect();
-    format!("{}: {difference}{interval} points of test accuracy{verdict}", names.join(" minus "))
+    let names = names.join(" minus ");
+    format!("Test accuracy, {names}: {difference}{interval} points{verdict}")
 }
 
 #[cfg(test)]
@@ -336,7 +337,11 @@ mod tests {
         let sheet = Difference.plan(&run).unwrap().unwrap();
         let names: Vec<&str> = sheet.panels[1].x.ticks.iter().map(|t| t.label.as_str()).collect();
         assert_eq!(names, ["each pair", "each search", "mean"]);
-        assert!(sheet.title.starts_with("free minus global: +2.00"), "{}", sheet.title);
+        assert!(
+            sheet.title.starts_with("Test accuracy, free minus global: +2.00"),
+            "{}",
+            sheet.title
+        );
         assert!(sheet.caption.contains("Other arms: 1"), "{}", sheet.caption);
     }
 

@@ -13,7 +13,8 @@ use super::{Figure, FigureError};
 const BASE: &str = "base";
 /// All layers together.
 const ALL: &str = "all";
-/// A loss that has grown by this share of what the run had gained is shown no further: a test ends in an explosion.
+/// The loss axis reaches this share of the greatest gain above where the tests start: they end in
+/// an explosion, which says nothing more.
 const ROOM: f64 = 1.0;
 
 /// One panel a layer.
@@ -129,7 +130,8 @@ fn panel(test: &Test, base: Option<&Test>, x: &Axis, y: &Axis, panels: usize) ->
     let mut marks = vec![Mark::Line { points: on_axis, stroke: raw }];
     marks.extend(base.map(|b| {
         // At the same step: its own rate does not grow.
-        let points = test.smooth.iter().zip(&b.smooth).map(|(t, b)| (t.0, b.1)).collect();
+        let points = test.smooth.iter().zip(&b.smooth).map(|(t, b)| (t.0, b.1));
+        let points = points.filter(|p| y.covers(p.1)).collect();
         Mark::Line { points, stroke: dashed }
     }));
     marks.push(Mark::Line { points: shown(&test.smooth, y), stroke: smooth });

@@ -5,7 +5,7 @@ use super::sheet::{Key, Label, Mark, Panel, Rows, Sheet, Stroke};
 use super::summary;
 use super::tables::Run;
 use super::theme::{self, Color, Dash, Marker};
-use super::verdict::{Comparison, Verdict};
+use super::verdict::{CONFIDENCE, Comparison, Verdict};
 use super::{Figure, FigureError};
 
 /// Height of an arm's row: two lines of text.
@@ -214,7 +214,7 @@ fn sentences(rows: &[Row], verdict: &Verdict, baseline: &str, effect: Option<f64
         Some((low, high)) => format!("n = {low} to {high} pairs per arm"),
         None => "n = not recorded".to_owned(),
     };
-    let confidence = axis::number(verdict.confidence.unwrap_or(0.95) * 100.0);
+    let confidence = axis::number(verdict.confidence.unwrap_or(CONFIDENCE) * 100.0);
     let over_searches = rows.iter().any(|r| r.comparison.unit.as_deref() == Some("search"));
     let mut sentences = vec![
         format!(

@@ -139,7 +139,17 @@ fn panel(points: &[Point]) -> Panel {
             shift: (8.0, -9.0),
             text,
             room: 131.0,
-            elsewhere: vec![(left, -9.0), (8.0, 9.0), (left, 9.0), (8.0, -22.0), (left, 22.0)],
+            elsewhere: vec![
+                (left, -9.0),
+                (8.0, 9.0),
+                (left, 9.0),
+                (-width / 2.0, -15.0),
+                (-width / 2.0, 15.0),
+                (8.0, -22.0),
+                (left, 22.0),
+                (8.0, 22.0),
+                (left, -22.0),
+            ],
         })
     }));
     let (title, subtitle) = (String::new(), String::new());

@@ -107,8 +107,8 @@ impl LayerSeries {
         let sentences = [
             summary::counts(&finals),
             self.definition.to_owned(),
-            "Long series are averaged geometrically over neighbouring steps. Steps below a hundredth \
-             of their layer's median, as at a schedule's end, are left out."
+            "Long series are averaged geometrically over neighbouring steps. Steps below a \
+             hundredth of their layer's median, as at a schedule's end, are left out."
                 .to_owned(),
             match (several, banded) {
                 (true, true) => "Line: median over seeds; band: least to greatest.".to_owned(),

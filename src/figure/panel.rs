@@ -66,9 +66,10 @@ pub(super) fn draw(panel: &Panel, frame: &Frame, shapes: &mut Vec<Shape>) -> f64
     };
     grid(&plot, shapes);
     let mut taken = Vec::new();
+    let dots = plot.dots(&panel.marks);
     for mark in &panel.marks {
         match mark {
-            Mark::Label(label) => plot.label(label, frame, &mut taken, shapes),
+            Mark::Label(label) => plot.label(label, frame, &dots, &mut taken, shapes),
             mark => plot.mark(mark, shapes),
         }
     }
@@ -152,27 +153,48 @@ impl Plot<'_> {
         }
     }
 
+    /// The places of all points.
+    fn dots(&self, marks: &[Mark]) -> Vec<Bounds> {
+        let mut dots = Vec::new();
+        for mark in marks {
+            if let Mark::Points { points, radius, .. } = mark {
+                dots.extend(points.iter().map(|&point| {
+                    let (x, y) = self.at(point);
+                    (x - radius, y - radius, x + radius, y + radius)
+                }));
+            }
+        }
+        dots
+    }
+
     /// Draws a label on a ground that keeps it legible, unless it would touch an earlier one or
     /// leave the plot.
     fn label(
         &self,
         label: &Label,
         frame: &Frame,
+        dots: &[Bounds],
         taken: &mut Vec<Bounds>,
         shapes: &mut Vec<Shape>,
     ) {
         let (x, y) = self.at(label.at);
         let words = theme::elide(&label.text, label.room, theme::TICK, false);
-        let place = |shift: &(f64, f64)| {
+        let place = |shift: &(f64, f64), avoided: &[Bounds]| {
             let at = (x + shift.0, y + shift.1 + theme::TICK * 0.36);
             let text = Text::new(at, words.clone(), theme::TICK);
             let (left, top, right, bottom) = text.bounds();
             let inside = left >= self.left && right <= frame.right && bottom <= self.bottom;
             let touches = |b: &Bounds| left < b.2 && b.0 < right && top < b.3 && b.1 < bottom;
-            (inside && top >= frame.plot && !taken.iter().any(touches)).then_some(text)
+            let free = !taken.iter().chain(avoided).any(touches);
+            (inside && top >= frame.plot && free).then_some(text)
         };
-        let mut shifts = std::iter::once(&label.shift).chain(&label.elsewhere);
-        let Some(text) = shifts.find_map(place) else { return };
+        let choose = |avoided: &[Bounds]| {
+            let mut shifts = std::iter::once(&label.shift).chain(&label.elsewhere);
+            shifts.find_map(|shift| place(shift, avoided))
+        };
+        // Where there is a choice, clear of all points too.
+        let dots = if label.elsewhere.is_empty() { &[] } else { dots };
+        let Some(text) = choose(dots).or_else(|| choose(&[])) else { return };
         let (left, top, right, bottom) = text.bounds();
         taken.push((left, top, right, bottom));
         let ground = (left - 1.5, top - 0.5);

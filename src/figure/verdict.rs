@@ -2,6 +2,9 @@
 
 use serde::Deserialize;
 
+/// Confidence of the intervals of comparisons, where the verdict states none.
+pub(super) const CONFIDENCE: f64 = 0.95;
+
 /// The parts of `verdict.json` that a figure shows; each may be missing.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct Verdict {
