@@ -105,6 +105,8 @@ fn main() -> anyhow::Result<()> {
             order: Order::Shuffled,
             augmentation: Augmentation::None,
             diagnostics_every: None,
+            rule: None,
+            planted: Vec::new(),
         };
         let mut run = TrainingRun::new(RunInputs { net: net.as_ref(), ..inputs }, settings)?;
         let mut outcome = Outcome { epochs: 0, loss: f64::INFINITY, accuracy: 0.0 };
@@ -143,6 +145,8 @@ fn main() -> anyhow::Result<()> {
             order: Order::Shuffled,
             augmentation: Augmentation::None,
             diagnostics_every: None,
+            rule: None,
+            planted: Vec::new(),
         };
         TrainingRun::new(inputs, settings).map(drop)
     };

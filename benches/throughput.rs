@@ -119,7 +119,8 @@ fn measure(
         parts.backward += clock.elapsed().as_secs_f64();
         let clock = Instant::now();
         parameters.update_running(statistics);
-        optimizer.step(&mut parameters, gradients, 1.0);
+        let applied = optimizer.applied(&optimizer.scheduled(1.0), 1.0);
+        optimizer.step(&mut parameters, gradients, &applied);
         parts.optimiser += clock.elapsed().as_secs_f64();
         steps = (step + 1u32).saturating_sub(WARM_UP);
         if steps > 0 && started.elapsed().as_secs_f64() > wanted {

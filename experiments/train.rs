@@ -3,15 +3,12 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::Parser;
 use serde_json::json;
-use strata::cli::{self, CommonFlags, LayerValues, Preset, PresetImages, Setup, Stopped};
+use strata::cli::{self, CommonFlags, Preset, PresetImages, RateFlags, Setup, Stopped};
 use strata::data::Order;
 use strata::figure;
-use strata::net::Layer;
 use strata::objective::{CnnTrial, TrialFiles, TrialTables, run_cnn_trial};
-use strata::rates::{LayerRates, scheme};
 use strata::record::{RunFolder, TrialRow, TrialStatus};
 use strata::search::Reporter;
 use strata::train::{EpochReport, RunInputs, RunSettings};
@@ -29,24 +26,8 @@ const BATCH_SIZE: usize = 64;
 struct Flags {
     #[command(flatten)]
     common: CommonFlags,
-    /// Overall learning rate [default: 0.03 with SGD, 0.001 with AdamW]. Example: --lr .01
-    #[arg(long, value_name = "RATE", value_parser = cli::positive_rate, help_heading = "Rates")]
-    lr: Option<f64>,
-    /// Rates of single layers, instead of what the scheme gives them. Example: --layer-lr
-    /// conv1=.001,fc3=.02
-    #[arg(long, value_name = "LAYER=RATE,…", help_heading = "Rates")]
-    layer_lr: Option<LayerValues>,
-    /// Scheme that makes the layer rates from the overall one: global, free, depth-decay,
-    /// type-groups. Example: --scheme depth-decay --decay .8
-    #[arg(long, default_value = "global", help_heading = "Rates")]
-    scheme: String,
-    /// Coefficient of depth-decay: each layer's rate over that of the next. Example: --decay .8
-    #[arg(long, value_name = "D", value_parser = cli::positive_rate, help_heading = "Rates")]
-    decay: Option<f64>,
-    /// Coefficients of the scheme; 1 (or 0 for a contrast) where not given. Example: --scheme
-    /// type-groups --coefficients hidden=2,head=.5
-    #[arg(long, value_name = "NAME=VALUE,…", help_heading = "Rates")]
-    coefficients: Option<Coefficients>,
+    #[command(flatten)]
+    rates: RateFlags,
     /// Start from these weights (PyTorch's names and layouts). Example: --import-weights w.safetensors
     #[arg(long, value_name = "FILE", help_heading = "Run")]
     import_weights: Option<PathBuf>,
@@ -72,14 +53,18 @@ fn train(flags: &Flags) -> anyhow::Result<()> {
     };
     let order = if flags.no_shuffle { Order::Sequential } else { Order::Shuffled };
     let setup = Setup::new(common, images, order)?;
-    let rates = layer_rates(flags, &setup.net.layers())?;
     let batch_size = common.batch_size.unwrap_or(BATCH_SIZE);
+    let epochs = common.epochs.unwrap_or(epochs) as u64;
+    let steps = epochs * setup.split.train.len().div_ceil(batch_size) as u64;
+    let (rates, rule) = flags.rates.resolve(common, &setup.net.layers(), steps)?;
     let run = RunSettings {
-        epochs: common.epochs.unwrap_or(epochs) as u64,
+        epochs,
         batch_size,
         optimizer: setup.optimizer.clone(),
         schedule: common.schedule,
         rates,
+        rule,
+        planted: common.planted(),
         seed: common.seed,
         order,
         augmentation: common.augment,
@@ -108,6 +93,8 @@ fn train(flags: &Flags) -> anyhow::Result<()> {
     settings["diagnostics_every"] = json!(common.diagnostics_every(run.batch_size));
     settings["shuffle"] = json!(!flags.no_shuffle);
     settings["rates"] = run.rates.iter().map(|(l, r)| (l.to_owned(), json!(r))).collect();
+    settings["bias_factor"] = json!(run.rates.bias_factor());
+    settings["rule"] = flags.rates.rule_settings(&run);
     settings["import_weights"] = json!(flags.import_weights);
     let out = common.out.clone().unwrap_or_else(|| format!("results/{EXPERIMENT}").into());
     let folder = RunFolder::claim(&out, common.resume, &settings)?;
@@ -118,7 +105,7 @@ fn train(flags: &Flags) -> anyhow::Result<()> {
 
     let plan = CnnTrial {
         trial: 0,
-        arm: flags.scheme.clone(),
+        arm: run.rule.as_ref().map_or(flags.rates.scheme.clone(), |rule| rule.name().to_owned()),
         replicate: 0,
         hyperparameters: vec![("rate".into(), run.rates.base().to_string())],
         settings: run,
@@ -198,53 +185,4 @@ fn epoch_line(report: &EpochReport, epochs: u64) -> String {
         report.train.loss,
         100.0 * report.train.accuracy,
     )
-}
-
-/// Rates by the scheme, then those of single layers.
-fn layer_rates(flags: &Flags, layers: &[Layer]) -> anyhow::Result<LayerRates> {
-    let rate = flags.lr.unwrap_or(match flags.common.optimizer {
-        strata::train::Method::Sgd => 0.03,
-        strata::train::Method::AdamW => 0.001,
-    });
-    let scheme = scheme(&flags.scheme).context("--scheme")?;
-    let mut given = flags.coefficients.clone().unwrap_or_default().0;
-    given.extend(flags.decay.map(|decay| ("decay".to_owned(), decay)));
-    let known = scheme.coefficients(layers);
-    let mut values: Vec<f64> = known.iter().map(|coefficient| coefficient.neutral).collect();
-    values[0] = rate;
-    for (name, value) in given {
-        let position = known.iter().skip(1).position(|coefficient| coefficient.name == name);
-        let Some(position) = position else {
-            let names: Vec<_> = known.iter().skip(1).map(|c| c.name.clone()).collect();
-            let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-            anyhow::bail!(
-                "--scheme {} has no coefficient {name:?}; beside --lr it has: {names}",
-                flags.scheme
-            );
-        };
-        values[position + 1] = value;
-    }
-    let rates = scheme.rates(layers, &values)?;
-    let overrides = flags.layer_lr.clone().unwrap_or_default();
-    rates.with_overrides(&overrides.0).context("--layer-lr")
-}
-
-/// A list like `hidden=2,contrast1=-.5`: any finite numbers.
-#[derive(Clone, Debug, Default)]
-struct Coefficients(Vec<(String, f64)>);
-
-impl std::str::FromStr for Coefficients {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let pair = |part: &str| {
-            let (name, value) = part.split_once('=')?;
-            let value = value.trim().parse::<f64>().ok().filter(|value| value.is_finite())?;
-            Some((name.trim().to_owned(), value))
-        };
-        let pairs = text.split(',').map(|part| {
-            pair(part).ok_or_else(|| format!("{part:?} is not NAME=NUMBER, as in hidden=2,head=.5"))
-        });
-        Ok(Self(pairs.collect::<Result<_, _>>()?))
-    }
 }

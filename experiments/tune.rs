@@ -122,6 +122,8 @@ fn search_net(flags: &Flags) -> anyhow::Result<()> {
             optimizer: setup.optimizer.clone(),
             schedule: common.schedule,
             rates: LayerRates::uniform(RATE, &layers)?,
+            rule: None,
+            planted: common.planted(),
             seed: common.seed,
             order: Order::Shuffled,
             augmentation: common.augment,

@@ -1,6 +1,9 @@
 //! Reading the arms of an experiment off its trials.
 //!
-//! A trial's hyperparameter `phase` says what it was for: [`SEARCH`] or [`RETRAIN`].
+//! A trial's hyperparameter `phase` says what it was for, [`SEARCH`] or [`RETRAIN`], and `search` to
+//! which of the arm's independent searches it belongs.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::record::{TrialRow, TrialStatus};
 
@@ -10,12 +13,12 @@ pub const SEARCH: &str = "search";
 pub const RETRAIN: &str = "retrain";
 /// The hyperparameter that holds the phase.
 pub const PHASE: &str = "phase";
+/// The hyperparameter that holds the number of the search.
+pub const REPETITION: &str = "search";
 
 /// The trials of an arm in a phase.
 pub fn trials<'r>(rows: &'r [TrialRow], arm: &str, phase: &str) -> Vec<&'r TrialRow> {
-    let is_phase = |row: &TrialRow| {
-        row.hyperparameters.iter().any(|(name, value)| name == PHASE && value == phase)
-    };
+    let is_phase = |row: &TrialRow| hyperparameter(row, PHASE) == Some(phase);
     rows.iter().filter(|row| row.arm == arm && is_phase(row)).collect()
 }
 
@@ -25,12 +28,31 @@ pub fn diverged(rows: &[TrialRow], arm: &str) -> usize {
     search.iter().filter(|row| row.status == TrialStatus::Diverged).count()
 }
 
-/// The best search trial of an arm by its value; the earlier of equal ones, none if none finished.
-pub fn winner<'r>(rows: &'r [TrialRow], arm: &str) -> Option<&'r TrialRow> {
+/// Numbers of the independent searches that an arm has trials of, ascending.
+pub fn searches(rows: &[TrialRow], arm: &str) -> Vec<u64> {
+    let of_arm = rows.iter().filter(|row| row.arm == arm);
+    of_arm.map(search_of).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// The number of the search that a trial belongs to; 0 where the experiment has but one.
+pub fn search_of(row: &TrialRow) -> u64 {
+    hyperparameter(row, REPETITION).and_then(|value| value.parse().ok()).unwrap_or(0)
+}
+
+/// The best trial of each of an arm's searches by its value, in the order of the searches; the
+/// earlier of equal ones.
+pub fn winners<'r>(rows: &'r [TrialRow], arm: &str) -> Vec<(u64, &'r TrialRow)> {
+    let mut found: BTreeMap<u64, &TrialRow> = BTreeMap::new();
     let mut search = trials(rows, arm, SEARCH);
     search.retain(|row| row.value.is_some());
     search.sort_by_key(|row| row.trial);
-    search.into_iter().reduce(|best, row| if row.value > best.value { row } else { best })
+    for row in search {
+        let best = found.entry(search_of(row)).or_insert(row);
+        if row.value > best.value {
+            *best = row;
+        }
+    }
+    found.into_iter().collect()
 }
 
 /// Test accuracies of an arm's retrained models.
@@ -38,14 +60,24 @@ pub fn test_accuracies(rows: &[TrialRow], arm: &str) -> Vec<f64> {
     trials(rows, arm, RETRAIN).iter().filter_map(|row| row.test_accuracy).collect()
 }
 
-/// Test accuracies of baseline and treatment, paired by seed; a pair with a lost model is left out.
-pub fn paired_tests(rows: &[TrialRow], baseline: &str, treatment: &str) -> Vec<(f64, f64)> {
+/// Test accuracies of baseline and treatment, paired by search and seed and grouped by search; a
+/// pair with a lost model is left out.
+pub fn paired_tests(rows: &[TrialRow], baseline: &str, treatment: &str) -> Vec<Vec<(f64, f64)>> {
     let treated = trials(rows, treatment, RETRAIN);
-    let pair = |row: &TrialRow| {
-        let partner = treated.iter().find(|other| other.seed == row.seed)?;
-        Some((row.test_accuracy?, partner.test_accuracy?))
-    };
-    trials(rows, baseline, RETRAIN).into_iter().filter_map(pair).collect()
+    let mut pairs: BTreeMap<u64, Vec<(f64, f64)>> = BTreeMap::new();
+    for row in trials(rows, baseline, RETRAIN) {
+        let search = search_of(row);
+        let partner =
+            treated.iter().find(|other| other.seed == row.seed && search_of(other) == search);
+        let accuracies = partner.and_then(|other| Some((row.test_accuracy?, other.test_accuracy?)));
+        pairs.entry(search).or_default().extend(accuracies);
+    }
+    pairs.into_values().filter(|pairs| !pairs.is_empty()).collect()
+}
+
+fn hyperparameter<'r>(row: &'r TrialRow, name: &str) -> Option<&'r str> {
+    let found = row.hyperparameters.iter().find(|(known, _)| known == name);
+    found.map(|(_, value)| value.as_str())
 }
 
 #[cfg(test)]
@@ -82,9 +114,13 @@ pub(super) mod tests {
             row(4, "b", SEARCH, 1, Some(0.9)),
             row(5, "a", RETRAIN, 1, Some(0.9)),
         ];
-        assert_eq!(winner(&rows, "a").unwrap().trial, 1);
+        let found = winners(&rows, "a");
+        assert_eq!(
+            found.iter().map(|(search, row)| (*search, row.trial)).collect::<Vec<_>>(),
+            [(0, 1)]
+        );
         assert_eq!(diverged(&rows, "a"), 1);
-        assert!(winner(&rows[2..3], "a").is_none());
+        assert!(winners(&rows[2..3], "a").is_empty());
     }
 
     #[test]
@@ -96,6 +132,29 @@ pub(super) mod tests {
             row(4, "b", RETRAIN, 9, Some(0.8)),
             row(5, "b", RETRAIN, 7, None),
         ];
-        assert_eq!(paired_tests(&rows, "a", "b"), [(0.7, 0.8)]);
+        assert_eq!(paired_tests(&rows, "a", "b"), [[(0.7, 0.8)]]);
+    }
+
+    #[test]
+    fn searches_are_kept_apart() {
+        let of = |search: u64, mut row: TrialRow| {
+            row.hyperparameters.push((REPETITION.into(), search.to_string()));
+            row
+        };
+        let rows = [
+            of(0, row(0, "a", SEARCH, 1, Some(0.5))),
+            of(1, row(1, "a", SEARCH, 1, Some(0.9))),
+            of(0, row(2, "a", RETRAIN, 7, Some(0.5))),
+            of(1, row(3, "a", RETRAIN, 8, Some(0.6))),
+            of(0, row(4, "b", RETRAIN, 7, Some(0.7))),
+            of(0, row(5, "b", RETRAIN, 8, Some(0.1))),
+            of(1, row(6, "b", RETRAIN, 8, Some(0.8))),
+        ];
+        assert_eq!(searches(&rows, "a"), [0, 1]);
+        assert_eq!(
+            winners(&rows, "a").iter().map(|(_, row)| row.trial).collect::<Vec<_>>(),
+            [0, 1]
+        );
+        assert_eq!(paired_tests(&rows, "a", "b"), [[(0.5, 0.7)], [(0.6, 0.8)]]);
     }
 }

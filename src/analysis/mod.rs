@@ -2,8 +2,11 @@
 
 mod answer;
 pub mod arms;
+pub mod calibration;
+pub mod range_test;
 pub mod statistics;
 mod verdict;
 
-pub use answer::{Answer, percent};
-pub use verdict::{Comparison, Judgement, compare};
+pub use answer::{Answer, ArmInWords, percent};
+pub use calibration::{Calibration, Simulations, calibrate};
+pub use verdict::{Comparison, GroupedPairs, Judgement, Unit, compare, compare_all};

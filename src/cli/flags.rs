@@ -56,7 +56,7 @@ pub struct CommonFlags {
     #[arg(long, value_name = "KIND", default_value = "none", help_heading = "Data")]
     pub augment: Augmentation,
 
-    /// Net: tutorial, vgg, vgg-bn, resnet20. Example: --net vgg-bn
+    /// Net: tutorial, vgg, vgg-bn, resnet20, mlp, or alike, a control whose layers are all the same. Example: --net vgg-bn
     #[arg(long, default_value = "tutorial", help_heading = "Training")]
     pub net: String,
     /// Units of the tutorial net's first hidden layer. Example: --l1 64
@@ -83,13 +83,19 @@ pub struct CommonFlags {
     /// Weight decay λ [default: 5e-4 with SGD, 1e-2 with AdamW]. Example: --weight-decay 0
     #[arg(long, value_name = "LAMBDA", value_parser = not_negative, help_heading = "Training")]
     pub weight_decay: Option<f64>,
-    /// What a layer's rate does to its weight decay: `coupled` (λ the same in every layer) or
-    /// `rate-decay-fixed` (rate × λ the same). Example: --decay-mode rate-decay-fixed
+    /// What a layer's rate does to its weight decay: `coupled` (λ the same in every layer),
+    /// `rate-decay-fixed` (rate × λ the same), or `decay-fixed` (each step shrinks all weights alike,
+    /// whatever rates and schedule do). Example: --decay-mode rate-decay-fixed
     #[arg(long, value_enum, default_value_t, help_heading = "Training")]
     pub decay_mode: DecayMode,
     /// How all rates fall during a run. Example: --schedule constant
     #[arg(long, value_enum, default_value_t, help_heading = "Training")]
     pub schedule: Schedule,
+    /// Multiply a layer's initial weights and biases by a factor and divide the next layer's weights
+    /// by it: the net computes the same, but the two layers want rates of factor² and 1/factor² times
+    /// what they were. Example: --plant conv1=2
+    #[arg(long, value_name = "LAYER=FACTOR,…", help_heading = "Training")]
+    pub plant: Option<LayerValues>,
     /// Steps between two rows of layers.csv [default: 50, or 3,200 images if that is more].
     /// Example: --diagnostics-every 10
     #[arg(long, value_name = "N", value_parser = count, help_heading = "Training")]
@@ -124,6 +130,11 @@ pub struct CommonFlags {
 }
 
 impl CommonFlags {
+    /// Layers to rescale before training, with their factors.
+    pub fn planted(&self) -> Vec<(String, f64)> {
+        self.plant.clone().unwrap_or_default().0
+    }
+
     /// Steps between two rows of `layers.csv` at this batch size.
     pub fn diagnostics_every(&self, batch_size: usize) -> u64 {
         let given = self.diagnostics_every.map(|steps| steps as u64);

@@ -4,6 +4,7 @@ mod config;
 mod exit;
 mod flags;
 mod interrupt;
+mod rates;
 mod setup;
 mod study;
 
@@ -11,5 +12,6 @@ pub use config::parse_with_config;
 pub use exit::{run, say};
 pub use flags::{CommonFlags, LayerValues, Preset, value_name};
 pub use interrupt::{STOPPED_STATUS, Stopped, stop_on_interrupt};
+pub use rates::{Coefficients, RateFlags, ReplayAs};
 pub use setup::{PresetImages, Setup, count, manifest_without_data, positive_rate};
 pub use study::{Mode, StudyFlags, Time};

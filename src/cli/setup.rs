@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{CommonFlags, value_name};
 use crate::data::{self, Dataset, Order, Split};
 use crate::device::ComputeDevice;
-use crate::net::{self, Architecture, NetOptions};
+use crate::net::{self, Architecture, NetOptions, Parameters};
 use crate::ops;
 use crate::record::{DatasetRecord, Manifest, SourceRevision, machine};
 use crate::train::{OptimizerSettings, RunInputs};
@@ -57,6 +57,10 @@ impl Setup {
         let device = ComputeDevice::open(flags.device)?;
         let options = Self::net_options(flags);
         let net = net::build(&flags.net, &options).context("--net")?;
+        let mut planted = Parameters::initialise(net.as_ref(), flags.seed, &device.device);
+        for (layer, factor) in flags.planted() {
+            net::rescale(&mut planted, &layer, factor).context("--plant")?;
+        }
         let dataset = load(flags)?;
 
         let available = dataset.train.len();
@@ -118,6 +122,7 @@ impl Setup {
             "net": flags.net,
             "layers": self.net.layers().iter().map(|l| format!("{}: {}", l.name, l.kind)).collect::<Vec<_>>(),
             "augment": flags.augment.to_string(),
+            "planted": flags.planted(),
             "optimizer": self.optimizer,
             "schedule": flags.schedule,
             "seed": flags.seed,

@@ -65,6 +65,21 @@ impl Axis {
         Self::new(label, Scale::Log, low - pad, high + pad)
     }
 
+    /// A logarithmic axis of ratios around 1: ticks at powers of two, written `1/4`, `1`, `4`.
+    pub fn ratios(label: &str, values: impl IntoIterator<Item = f64>) -> Self {
+        let mut axis = Self::log(label, values.into_iter().chain([0.5, 2.0]));
+        let (low, high) = (axis.low / 2f64.log10(), axis.high / 2f64.log10());
+        let stride = ((high - low) / 8.0).ceil().max(1.0) as i32;
+        let exponents = (low.ceil() as i32..=high.floor() as i32).filter(|e| e % stride == 0);
+        axis.ticks = exponents
+            .map(|e| {
+                let (at, size) = (2f64.powi(e), number(2f64.powi(e.abs())));
+                Tick { at, label: if e < 0 { format!("1/{size}") } else { size } }
+            })
+            .collect();
+        axis
+    }
+
     /// One slot for each name, at 0, 1, 2 ….
     pub fn names(label: &str, names: impl IntoIterator<Item = String>) -> Self {
         let tick = |(i, label)| Tick { at: i as f64, label };
@@ -362,6 +377,14 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn ratios_are_ticked_at_powers_of_two_and_always_at_one() {
+        assert_eq!(labels(&Axis::ratios("", [0.3, 3.9])), ["1/2", "1", "2", "4"]);
+        let wide = Axis::ratios("", [1e-4, 1e4]);
+        assert!(wide.ticks.len() <= 10 && labels(&wide).contains(&"1"), "{wide:?}");
+        assert_eq!(labels(&Axis::ratios("", [])), ["1/2", "1", "2"]);
     }
 
     #[test]

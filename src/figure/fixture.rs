@@ -12,9 +12,11 @@ use super::{Run, theme};
 pub(super) struct Fixture {
     pub arms: Vec<&'static str>,
     pub layers: Vec<String>,
-    /// Search trials of each arm.
+    /// Independent searches of each arm.
+    pub searches: usize,
+    /// Trials of each search.
     pub search: usize,
-    /// Retrained winners of each arm.
+    /// Retrained winners of each search.
     pub retrains: usize,
     pub epochs: usize,
     /// Rows of `layers.csv` for each trial and layer.
@@ -26,6 +28,8 @@ pub(super) struct Fixture {
     /// Every number is the same.
     pub identical: bool,
     pub dataset: String,
+    /// Whether there are a map, probes and a finder too.
+    pub screening: bool,
 }
 
 impl Default for Fixture {
@@ -33,6 +37,7 @@ impl Default for Fixture {
         Self {
             arms: vec!["global", "free"],
             layers: ["conv1", "conv2", "fc1", "fc2", "fc3"].map(str::to_owned).to_vec(),
+            searches: 1,
             search: 12,
             retrains: 3,
             epochs: 4,
@@ -41,8 +46,30 @@ impl Default for Fixture {
             diverged: false,
             identical: false,
             dataset: "CIFAR-10 subset, 5,000 + 1,000 images".to_owned(),
+            screening: false,
         }
     }
+}
+
+/// Names of a dozen arms.
+const MANY: [&str; 12] = [
+    "global",
+    "global-plus",
+    "type-groups",
+    "depth-decay",
+    "free",
+    "lars",
+    "lamb",
+    "placebo",
+    "hypergradient",
+    "hypergradient/schedule",
+    "hypergradient/vector",
+    "curvature",
+];
+
+/// A run with every table.
+pub(super) fn everything() -> Fixture {
+    Fixture { screening: true, ..Fixture::default() }
 }
 
 /// A run that one would rather not have to draw, with a name for messages.
@@ -52,12 +79,15 @@ pub(super) fn ugly() -> Vec<(&'static str, Fixture)> {
     let long = "full set, re-encoded as JPEG; ".repeat(20) + &"0123456789abcdef".repeat(12);
     vec![
         ("plain", plain()),
+        ("everything", everything()),
         ("one run", Fixture { arms: vec![""], search: 1, retrains: 0, ..plain() }),
         ("one trial an arm", Fixture { search: 1, retrains: 1, ..plain() }),
-        ("one layer", Fixture { layers: vec!["fc".to_owned()], ..plain() }),
-        ("twenty layers", Fixture { layers: (0..20).map(name).collect(), ..plain() }),
-        ("all diverged", Fixture { diverged: true, ..plain() }),
-        ("identical", Fixture { identical: true, ..plain() }),
+        ("one layer", Fixture { layers: vec!["fc".to_owned()], ..everything() }),
+        ("twenty layers", Fixture { layers: (0..20).map(name).collect(), ..everything() }),
+        ("all diverged", Fixture { diverged: true, ..everything() }),
+        ("identical", Fixture { identical: true, ..everything() }),
+        ("many searches", Fixture { searches: 5, search: 6, retrains: 10, steps: 8, ..plain() }),
+        ("screening alone", Fixture { search: 0, retrains: 0, ..everything() }),
         ("one epoch", Fixture { epochs: 1, steps: 1, ..plain() }),
         ("many rows", Fixture { search: 40, epochs: 300, steps: 300, ..plain() }),
         ("six decades", Fixture { decades: 6.5, ..plain() }),
@@ -78,6 +108,16 @@ pub(super) fn ugly() -> Vec<(&'static str, Fixture)> {
                 ..plain()
             },
         ),
+        (
+            "twelve arms",
+            Fixture {
+                arms: (0..12).map(|i| MANY[i % MANY.len()]).collect(),
+                searches: 3,
+                search: 3,
+                steps: 5,
+                ..everything()
+            },
+        ),
     ]
 }
 
@@ -86,7 +126,8 @@ impl Fixture {
     pub fn write(&self) -> TempDir {
         let mut noise = Noise(1);
         let mut trials = "trial,arm,replicate,seed,status,error,epochs_run,images_trained,seconds,\
-            value,validation_loss,validation_accuracy,test_loss,test_accuracy,hp.phase"
+            value,validation_loss,validation_accuracy,test_loss,test_accuracy,hp.phase,hp.search,hp.layer,\
+            hp.multiplier,hp.base"
             .to_owned();
         self.layers.iter().for_each(|layer| write!(trials, ",rate.{layer}").unwrap());
         trials.push('\n');
@@ -96,7 +137,7 @@ impl Fixture {
             .to_owned();
         let mut trial = 0;
         for arm in &self.arms {
-            for replicate in 0..self.search + self.retrains {
+            for (search, replicate) in self.replicates() {
                 let retrain = replicate >= self.search;
                 let mut draw = || if self.identical { 0.5 } else { noise.next() };
                 let rate = 10f64.powf(-self.decades * draw());
@@ -110,7 +151,7 @@ impl Fixture {
                 write!(
                     trials,
                     "{trial},{arm},{replicate},{replicate},{status},,{},{images},1.5,{number},inf,\
-                     {number},,{test},{phase}",
+                     {number},,{test},{phase},{search},,,",
                     self.epochs
                 )
                 .unwrap();
@@ -129,29 +170,105 @@ impl Fixture {
                 for step in 1..=self.steps {
                     for layer in &self.layers {
                         let update = if step % 7 == 0 { 0.0 } else { rate * (0.5 + draw()) };
-                        writeln!(layers, "{trial},{step},{layer},{rate},,1,1,{update},,,,")
-                            .unwrap();
+                        writeln!(
+                            layers,
+                            "{trial},{step},{layer},{rate},0.0005,1,1,{update},{update},,,"
+                        )
+                        .unwrap();
                     }
                 }
                 trial += 1;
             }
         }
-        let verdict = r#"{"difference":0.004,"low":-0.001,"high":0.009,"n":3,"verdict":"inconclusive","confidence":0.95}"#;
         let manifest = serde_json::json!({
-            "dataset": {"description": self.dataset}, "net": "tutorial", "device": "cpu", "preset": null
+            "dataset": {"description": self.dataset}, "net": "tutorial", "device": "cpu",
+            "preset": null, "settings": {"optimizer": {"method": "sgd", "momentum": 0.9}}
         });
         let folder = tempfile::tempdir().unwrap();
         let files = [
             ("trials.csv", trials),
             ("curves.csv", curves),
             ("layers.csv", layers),
-            ("verdict.json", verdict.to_owned()),
+            ("verdict.json", self.verdict().to_string()),
             ("manifest.json", manifest.to_string()),
         ];
-        for (name, text) in files {
+        let screening = if self.screening { self.screen(&mut noise) } else { Vec::new() };
+        for (name, text) in files.into_iter().chain(screening) {
             fs::write(folder.path().join(name), text).unwrap();
         }
         folder
+    }
+
+    /// `map.csv` of two seeds.
+    fn map(&self, noise: &mut Noise) -> String {
+        let mut rows = "layer,multiplier,base,factor,seed,validation_accuracy\n".to_owned();
+        let layers = self.layers.iter().map(String::as_str).chain(["all"]);
+        let cells = layers.flat_map(|layer| {
+            let bases = ["tuned", "re-tuned"].into_iter();
+            bases.flat_map(move |base| [0.25, 0.5, 1.0, 2.0, 4.0].map(|m| (layer, base, m)))
+        });
+        for ((layer, base, multiplier), seed) in
+            cells.flat_map(|cell| [0, 1].map(|seed| (cell, seed)))
+        {
+            let mut draw = || if self.identical { 0.5 } else { noise.next() };
+            let accuracy = if self.diverged { f64::NAN } else { 0.5 + 0.1 * draw() };
+            writeln!(rows, "{layer},{multiplier},{base},1,{seed},{accuracy}").unwrap();
+        }
+        rows
+    }
+
+    /// `probes.csv`, `finder.csv` and `suggestions.csv`.
+    fn screen(&self, noise: &mut Noise) -> Vec<(&'static str, String)> {
+        let map = self.map(noise);
+        let mut draw = || if self.identical { 0.5 } else { noise.next() };
+        let mut probes = "trial,step,probe,layer,other,value,low,high\n".to_owned();
+        let mut finder = "layer,step,rate,loss,smoothed_loss\n".to_owned();
+        let mut suggestions = "layer,steepest,minimum,suggestion\n".to_owned();
+        for layer in ["base", "all"].into_iter().chain(self.layers.iter().map(String::as_str)) {
+            for step in 0..40 {
+                let rate = 1e-6 * 10f64.powf(f64::from(step) / 40.0 * self.decades * 2.0);
+                let loss = if self.diverged { f64::NAN } else { 2.3 - draw() + rate * 9.0 };
+                writeln!(finder, "{layer},{step},{rate},{loss},{}", loss + 0.1).unwrap();
+                if step % 10 == 0 {
+                    writeln!(probes, "0,{step},best_scale,{layer},,{},,", draw() - 0.2).unwrap();
+                }
+            }
+            writeln!(suggestions, "{layer},{},,{}", 1e-4 * draw(), 1e-3 * draw()).unwrap();
+        }
+        vec![
+            ("probes.csv", probes),
+            ("finder.csv", finder),
+            ("suggestions.csv", suggestions),
+            ("map.csv", map),
+        ]
+    }
+
+    /// Number of the search, empty if it is the only one, and number within it, of each trial.
+    fn replicates(&self) -> impl Iterator<Item = (String, usize)> {
+        let of_search = self.search + self.retrains;
+        let name = |s: usize| if self.searches > 1 { s.to_string() } else { String::new() };
+        (0..self.searches).flat_map(move |s| (0..of_search).map(move |i| (name(s), i)))
+    }
+
+    /// One comparison for each arm but the first, each with another outcome.
+    fn verdict(&self) -> serde_json::Value {
+        let outcomes = ["inconclusive", "better", "worse", "equivalent"];
+        let comparison = |(i, arm): (usize, &&str)| {
+            let difference = 0.004 + 0.02 * (i % 3) as f64;
+            serde_json::json!({
+                "arm": arm, "baseline": self.arms[0], "difference": difference,
+                "low": difference - 0.005, "high": difference + 0.005, "unit": "search",
+                "n": self.searches * self.retrains, "searches": self.searches,
+                "pairs_low": difference - 0.003, "pairs_high": difference + 0.003,
+                "holm_p": 0.04, "verdict": outcomes[i % 4]
+            })
+        };
+        serde_json::json!({
+            "difference": 0.004, "low": -0.001, "high": 0.009, "n": 3, "verdict": "inconclusive",
+            "confidence": 0.95, "baseline": self.arms[0], "smallest_effect": 0.003,
+            "comparisons":
+                self.arms.iter().skip(1).enumerate().map(comparison).collect::<Vec<_>>()
+        })
     }
 
     /// The tables, written and read back.

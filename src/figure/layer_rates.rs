@@ -11,6 +11,10 @@ use super::{Figure, FigureError};
 const ROW: f64 = 22.0;
 /// The arm that all others are compared with.
 const GLOBAL: &str = "global";
+/// The arm that the title is about, where there is one.
+const FREE: &str = "free";
+/// Rates closer together than this factor are equal rates with rounding.
+const EQUAL: f64 = 1.01;
 
 /// Bars of the winners' layer rates.
 pub(super) struct LayerRates;
@@ -36,6 +40,12 @@ impl Figure for LayerRates {
         if finals.len() > 1 {
             finals.retain(|f| f.name != GLOBAL);
         }
+        // Where some arm's layers differ, those whose layers are alike need no bars.
+        let mut alike = Vec::new();
+        if finals.len() > 1 && finals.iter().any(|f| !is_alike(&rates(run, f))) {
+            let (equal, varied) = finals.into_iter().partition(|f| is_alike(&rates(run, f)));
+            (alike, finals) = (equal, varied);
+        }
         let reference = |f: &Finals| global.or_else(|| f.overall_rate());
         let shared = finals.iter().flat_map(|f| {
             let rates = rates(run, f);
@@ -47,8 +57,11 @@ impl Figure for LayerRates {
             .iter()
             .filter_map(|f| Some(panel(f, &rates(run, f), reference(f)?, &run.layers, &x)))
             .collect();
-        let Some(title) =
-            finals.first().and_then(|f| title(run, f, reference(f)?, global.is_some()))
+        let Some(title) = finals
+            .iter()
+            .find(|f| f.name == FREE)
+            .or(finals.first())
+            .and_then(|f| title(run, f, reference(f)?, global.is_some()))
         else {
             return Ok(None);
         };
@@ -69,6 +82,13 @@ impl Figure for LayerRates {
                     "Bar: geometric mean over winners; whisker: least to greatest.".to_owned()
                 } else {
                     String::new()
+                },
+                match alike.as_slice() {
+                    [] => String::new(),
+                    alike => {
+                        let names: Vec<&str> = alike.iter().map(|f| f.name).collect();
+                        format!("One rate for all layers: {}.", names.join(", "))
+                    }
                 },
             ],
         );
@@ -92,6 +112,12 @@ fn rates(run: &Run, of_arm: &Finals) -> Vec<Rate> {
         Some(Rate { layer, rate, low, high })
     };
     (0..run.layers.len()).filter_map(rate).collect()
+}
+
+/// Whether all layers learn at the same rate.
+fn is_alike(rates: &[Rate]) -> bool {
+    let ends: Vec<f64> = rates.iter().map(|r| r.rate).collect();
+    summary::range(&ends).is_none_or(|(low, high)| high / low < EQUAL)
 }
 
 fn panel(of_arm: &Finals, rates: &[Rate], reference: f64, layers: &[String], x: &Axis) -> Panel {
@@ -139,7 +165,7 @@ fn title(run: &Run, of_arm: &Finals, reference: f64, is_global: bool) -> Option<
     let rates = rates(run, of_arm);
     let fastest = rates.iter().reduce(|a, b| if b.rate > a.rate { b } else { a })?;
     let slowest = rates.iter().reduce(|a, b| if b.rate < a.rate { b } else { a })?;
-    if fastest.rate / slowest.rate < 1.01 {
+    if is_alike(&rates) {
         return Some(format!("All layers learn at the rate {}", axis::number(fastest.rate)));
     }
     let name = |r: &Rate| theme::elide(&run.layers[r.layer], 220.0, theme::TITLE, true);
@@ -182,6 +208,20 @@ mod tests {
         // The one winner that differs shows as a whisker.
         assert_eq!(panel.marks.iter().filter(|m| matches!(m, Mark::Interval { .. })).count(), 1);
         assert!(sheet.title.contains("2.0 (conv2) to 2.5 (conv1) times"), "{}", sheet.title);
+    }
+
+    #[test]
+    fn arms_with_one_rate_for_all_layers_are_named_in_the_caption() {
+        let arms = vec!["global", "lars", "type-groups", "free"];
+        let mut run = Fixture { arms, ..Fixture::default() }.run();
+        for trial in run.trials.iter_mut().filter(|t| t.arm == "lars") {
+            trial.rates.fill(Some(0.02));
+        }
+        let sheet = LayerRates.plan(&run).unwrap().unwrap();
+        let titles: Vec<&str> = sheet.panels.iter().map(|p| p.title.as_str()).collect();
+        assert_eq!(titles, ["type-groups (n = 3)", "free (n = 3)"]);
+        assert!(sheet.title.starts_with("Layer rates, free"), "{}", sheet.title);
+        assert!(sheet.caption.contains("One rate for all layers: lars."), "{}", sheet.caption);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Loss and accuracy of the final models as they learn.
 
 use super::axis::{self, Axis};
+use super::multiples;
+use super::searches;
 use super::sheet::{Key, Mark, Panel, Rows, Sheet, Stroke};
 use super::summary::{self, Averaging, Envelope, Finals};
 use super::tables::{CurvePoint, Run, Split, Trial};
@@ -9,6 +11,10 @@ use super::{Figure, FigureError};
 
 /// Up to so many runs are drawn one by one beside their median.
 const FEW: usize = 5;
+/// More arms than this have a panel each.
+const FEW_ARMS: usize = 3;
+/// Where differences of a point count, the axis shows what is reached after this share of training.
+const BEGINNING: f64 = 0.3;
 /// Losses that span more than this factor are drawn on a logarithmic axis.
 const WIDE: f64 = 30.0;
 /// Training is dashed, validation solid.
@@ -34,12 +40,15 @@ impl Series {
         SPLITS[self.split].0 == Split::Validation && self.runs.len() > 1
     }
 
-    /// Every value that is drawn.
-    fn values(&self) -> Vec<f64> {
+    /// Every value that is drawn from `start` on, or the last one where it ended before.
+    fn values(&self, start: f64) -> Vec<f64> {
+        let start = self.envelope.median.last().map_or(start, |p| start.min(p.0));
+        let Envelope { median, band } = &self.envelope;
         if self.has_band() {
-            return self.envelope.band.iter().flat_map(|&(_, low, high)| [low, high]).collect();
+            let late = band.iter().filter(|p| p.0 >= start);
+            return late.flat_map(|&(_, low, high)| [low, high]).collect();
         }
-        self.envelope.median.iter().map(|p| p.1).collect()
+        median.iter().filter(|p| p.0 >= start).map(|p| p.1).collect()
     }
 }
 
@@ -58,6 +67,9 @@ impl Figure for LearningCurves {
             return Ok(None);
         }
         let x_label = if epochs { "epochs" } else { "images trained" };
+        if finals.len() > FEW_ARMS && !accuracy.is_empty() {
+            return Ok(Some(apart(run, &finals, &accuracy, x_label)));
+        }
         let log_loss = spans_decades(&loss);
         let y_label = if log_loss { "loss (nats, log scale)" } else { "loss (nats)" };
         let panels = [
@@ -95,6 +107,76 @@ impl Figure for LearningCurves {
     }
 }
 
+/// A panel for each arm's accuracy, with the baseline's in each of the others.
+fn apart(run: &Run, finals: &[Finals], accuracy: &[Series], x_label: &str) -> Sheet {
+    let baseline = searches::baseline(run);
+    let validation = |s: &&Series| SPLITS[s.split].0 == Split::Validation;
+    let reference = accuracy.iter().filter(validation);
+    let reference = reference.clone().find(|s| Some(finals[s.arm].name) == baseline);
+    let dotted = Stroke { color: theme::MUTED, width: 1.4, dash: Dash::Dotted, marker: None };
+    let xs = accuracy.iter().flat_map(|s| s.envelope.median.iter().map(|p| p.0));
+    let x = Axis::linear(x_label, xs.chain([0.0]), (0.0, f64::INFINITY));
+    let end = accuracy.iter().filter_map(|s| s.envelope.median.last()).map(|p| p.0);
+    let start = end.fold(0.0, f64::max) * BEGINNING;
+    let late = accuracy.iter().flat_map(|s| s.values(start));
+    let y = Axis::linear("accuracy (%)", late, (0.0, 100.0));
+    let cut = values(accuracy).into_iter().any(|v| !y.covers(v));
+    let panels = finals.iter().enumerate().map(|(arm, of_arm)| {
+        let own: Vec<&Series> = accuracy.iter().filter(|s| s.arm == arm).collect();
+        let color = of_arm.look.color;
+        let bands = own.iter().filter(|s| s.has_band());
+        let mut marks: Vec<Mark> = bands
+            .map(|s| {
+                let points = s.envelope.band.iter().copied().filter(|p| y.covers(p.2)).collect();
+                Mark::Band { points, color }
+            })
+            .collect();
+        let line = |s: &Series, stroke| {
+            let points = s.envelope.median.iter().copied().filter(|p| y.covers(p.1));
+            Mark::Line { points: points.collect(), stroke }
+        };
+        marks.extend(reference.filter(|s| s.arm != arm).map(|s| line(s, dotted)));
+        let plain = |s: &Series| Stroke { marker: None, ..stroke(of_arm, s.split) };
+        marks.extend(own.iter().map(|s| line(s, plain(s))));
+        Panel {
+            title: of_arm.name.to_owned(),
+            subtitle: format!("n = {}", of_arm.trials.len()),
+            x: x.clone(),
+            y: y.clone(),
+            marks,
+            height: 150.0,
+            weight: 1.0,
+        }
+    });
+    let (panels, rows) = multiples::arrange(panels.collect(), multiples::columns(finals.len()));
+    let shown = SPLITS.iter().enumerate().filter(|(i, _)| accuracy.iter().any(|s| s.split == *i));
+    let mut legend: Vec<Key> = shown
+        .map(|(_, &(_, dash, name))| {
+            Key::stroke(name, Stroke { dash, ..Stroke::solid(theme::MUTED, 1.8) })
+        })
+        .collect();
+    if accuracy.iter().any(Series::has_band) {
+        legend.push(Key::band("least to greatest over models", theme::MUTED));
+    }
+    if let Some(reference) = reference {
+        legend.push(Key::stroke(format!("{}, validation", finals[reference.arm].name), dotted));
+    }
+    let caption = summary::caption(
+        run,
+        &[
+            summary::counts(finals),
+            "Accuracy: training, means over the batches trained on since the point before; \
+             validation, all validation images. Line: median over models."
+                .to_owned(),
+            match cut {
+                true => "The first steps lie under the axis.".to_owned(),
+                false => String::new(),
+            },
+        ],
+    );
+    Sheet { title: title(finals, accuracy, &[]), legend, panels, rows, caption }
+}
+
 fn series(run: &Run, finals: &[Finals], epochs: bool, measure: Measure) -> Vec<Series> {
     let mut all = Vec::new();
     for (arm, of_arm) in finals.iter().enumerate() {
@@ -117,7 +199,7 @@ fn series(run: &Run, finals: &[Finals], epochs: bool, measure: Measure) -> Vec<S
 }
 
 fn values(series: &[Series]) -> Vec<f64> {
-    series.iter().flat_map(Series::values).collect()
+    series.iter().flat_map(|s| s.values(0.0)).collect()
 }
 
 fn spans_decades(series: &[Series]) -> bool {
@@ -196,13 +278,13 @@ fn title(finals: &[Finals], accuracy: &[Series], loss: &[Series]) -> String {
     ];
     for (all, split, words) in candidates {
         let of_split = all.iter().filter(|s| SPLITS[s.split].0 == split);
-        let ends: Vec<(&str, String)> = of_split
+        let ends: Vec<(&str, f64, String)> = of_split
             .filter_map(|s| {
                 let last: Vec<f64> = s.runs.iter().filter_map(|r| r.last()).map(|p| p.1).collect();
                 let end = summary::median(&last)?;
                 let accuracy = words.contains("accuracy");
                 let text = if accuracy { axis::percent(end / 100.0) } else { axis::number(end) };
-                Some((finals[s.arm].name, text))
+                Some((finals[s.arm].name, end, text))
             })
             .collect();
         if !ends.is_empty() {
@@ -211,7 +293,7 @@ fn title(finals: &[Finals], accuracy: &[Series], loss: &[Series]) -> String {
                 1 => "; one run diverged",
                 _ => "; several runs diverged",
             };
-            return format!("{words} {}{diverged}", summary::by_arm(&ends));
+            return format!("{words} {}{diverged}", summary::by_many_arms(&ends));
         }
     }
     "Learning curves".to_owned()
@@ -234,6 +316,16 @@ mod tests {
         assert_eq!(lines(&sheet), 2 * 2 * (2 + 3));
         assert_eq!(sheet.legend.len(), 2 * 2 + 1);
         assert_eq!(sheet.panels[0].x.label, "epochs");
+    }
+
+    #[test]
+    fn many_arms_have_a_panel_each_beside_the_baseline() {
+        let arms = vec!["global", "free", "lars", "placebo"];
+        let sheet = LearningCurves.plan(&Fixture { arms, ..Fixture::default() }.run()).unwrap();
+        let sheet = sheet.unwrap();
+        assert_eq!((sheet.panels.len(), sheet.legend.len()), (4, 4));
+        // Two splits an arm, and the baseline in three panels.
+        assert_eq!(lines(&sheet), 4 * 2 + 3);
     }
 
     #[test]

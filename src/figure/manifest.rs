@@ -15,6 +15,8 @@ pub struct Manifest {
     pub device: String,
     /// The preset of the experiment.
     pub preset: String,
+    /// Momentum of plain SGD with momentum; none with another optimiser.
+    pub momentum: Option<f64>,
     /// What was searched; of use where the run is one search.
     pub search: SearchSettings,
 }
@@ -73,6 +75,7 @@ impl Manifest {
             net: text("net", "name"),
             device: text("device", "name"),
             preset: text("preset", "name"),
+            momentum: momentum(&json["settings"]["optimizer"]),
             search: SearchSettings::from_json(&json["settings"]),
         }
     }
@@ -121,6 +124,12 @@ impl Parameter {
     }
 }
 
+/// The momentum of SGD, where `optimizer` describes that.
+fn momentum(optimizer: &Value) -> Option<f64> {
+    let is_sgd = optimizer["method"].as_str() == Some("sgd");
+    optimizer["momentum"].as_f64().filter(|m| is_sgd && (0.0..1.0).contains(m))
+}
+
 /// A string, or the string called `inner` of an object; else empty.
 fn text(value: &Value, inner: &str) -> String {
     value.as_str().or_else(|| value[inner].as_str()).unwrap_or("").to_owned()
@@ -139,6 +148,7 @@ mod tests {
         let manifest = Manifest::from_json(&json!({
             "experiment": "tune", "dataset": null,
             "settings": {
+                "optimizer": {"method": "sgd", "momentum": 0.9},
                 "metric": "accuracy", "sampler": {"name": "tpe"}, "scheduler": "asha",
                 "space": {
                     "lr": {"kind": "float", "log": true, "low": 1e-4, "high": 0.1},
@@ -147,6 +157,8 @@ mod tests {
                 }
             }
         }));
+        assert_eq!(manifest.momentum, Some(0.9));
+        assert_eq!(momentum(&json!({"method": "adam", "momentum": 0.9})), None);
         let search = &manifest.search;
         assert!(search.maximize && manifest.dataset.is_empty());
         assert_eq!((search.sampler.as_str(), search.scheduler.as_str()), ("tpe", "asha"));

@@ -10,28 +10,39 @@
 //! page (`layout`, `panel`) and painting it as SVG and PNG (`paint`) is common to all.
 
 mod axis;
+mod best_so_far;
 mod difference;
 mod edf;
 mod error;
 mod fates;
+mod finder;
 #[cfg(test)]
 mod fixture;
+mod forest;
+mod headroom;
 mod history;
 mod hyperparameter;
 mod layer_rates;
+mod layer_series;
 mod layout;
 mod learning_curves;
 mod manifest;
+mod multiples;
 mod paint;
 mod panel;
 mod parallel_coordinates;
 mod rate_accuracy;
+mod rate_map;
+mod ratios;
 mod relative_update;
+mod rotation;
 mod rows;
 mod rungs;
 mod scatter;
+mod screening;
 #[cfg(test)]
 mod search_fixture;
+mod searches;
 mod shape;
 mod sheet;
 mod slice;
@@ -39,14 +50,17 @@ mod study;
 mod summary;
 mod tables;
 mod theme;
+mod verdict;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 pub use error::FigureError;
 pub use manifest::{Manifest, Metric, Parameter, SearchSettings};
+pub use screening::{MapPoint, Probe, RangePoint, Screening, Suggestion};
 pub use sheet::Sheet;
-pub use tables::{CurvePoint, Decision, LayerPoint, Run, Split, Status, Trial, Verdict};
+pub use tables::{CurvePoint, Decision, LayerPoint, Run, Split, Status, Trial};
+pub use verdict::{Comparison, Verdict};
 
 /// One kind of figure.
 pub trait Figure: Sync {
@@ -82,7 +96,14 @@ const FIGURES: &[(Kind, &dyn Figure)] = &[
     (Kind::Arms, &layer_rates::LayerRates),
     (Kind::Arms, &rate_accuracy::RateAccuracy),
     (Kind::Arms, &relative_update::RelativeUpdate),
+    (Kind::Arms, &rotation::Rotation),
     (Kind::Arms, &difference::Difference),
+    (Kind::Arms, &forest::Forest),
+    (Kind::Arms, &best_so_far::BestSoFar),
+    (Kind::Arms, &ratios::Ratios),
+    (Kind::Arms, &headroom::Headroom),
+    (Kind::Arms, &rate_map::RateMap),
+    (Kind::Arms, &finder::Finder),
     (Kind::Search, &history::History),
     (Kind::Search, &slice::Slice),
     (Kind::Search, &parallel_coordinates::ParallelCoordinates),
@@ -170,7 +191,10 @@ mod tests {
 
     /// Plain folders of each kind of run.
     fn plain() -> [(Kind, TempDir); 2] {
-        [(Kind::Arms, Fixture::default().write()), (Kind::Search, SearchFixture::default().write())]
+        [
+            (Kind::Arms, fixture::everything().write()),
+            (Kind::Search, SearchFixture::default().write()),
+        ]
     }
 
     /// Folders of each kind that one would rather not have to draw.

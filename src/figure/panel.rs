@@ -11,6 +11,8 @@ pub(super) const LINE_MARKER: f64 = 3.6;
 
 /// Width of the labels of named ticks beside an axis, at most.
 const LONGEST_NAME: f64 = 190.0;
+/// Width of what stands beside a plot on its right, at most.
+const LONGEST_VALUE: f64 = 260.0;
 /// Thickness of a bar.
 const BAR: f64 = 11.0;
 
@@ -35,24 +37,28 @@ pub(super) fn head(panel: &Panel) -> f64 {
 }
 
 /// Width of the longest label.
-fn widest(ticks: &[Tick]) -> f64 {
+fn widest(ticks: &[Tick], most: f64) -> f64 {
     let width = |t: &Tick| theme::text_width(&t.label, theme::TICK, false);
-    ticks.iter().map(width).fold(0.0, f64::max).min(LONGEST_NAME)
+    ticks.iter().map(width).fold(0.0, f64::max).min(most)
 }
 
 /// Room between a panel's left edge and its plot: the labels of its y axis.
 pub(super) fn near_room(y: &Axis) -> f64 {
     let label_room = if y.label.is_empty() { 0.0 } else { theme::LABEL * 1.5 };
-    label_room + widest(&y.ticks) + 8.0
+    label_room + widest(&y.ticks, LONGEST_NAME) + 8.0
+}
+
+/// Room between a plot and its panel's right edge: the values beside the plot, or half a tick label.
+pub(super) fn far_room(y: &Axis) -> f64 {
+    if y.far.is_empty() { FAR_ROOM } else { widest(&y.far, LONGEST_VALUE) + 12.0 }
 }
 
 /// Draws `panel` into `frame`; returns its lower edge.
 pub(super) fn draw(panel: &Panel, frame: &Frame, shapes: &mut Vec<Shape>) -> f64 {
     heading(panel, frame, shapes);
-    let far_room = if panel.y.far.is_empty() { FAR_ROOM } else { widest(&panel.y.far) + 12.0 };
     let plot = Plot {
         left: frame.left + near_room(&panel.y),
-        right: frame.right - far_room,
+        right: frame.right - far_room(&panel.y),
         top: frame.plot,
         bottom: frame.plot + frame.height,
         x: &panel.x,
@@ -156,15 +162,18 @@ impl Plot<'_> {
         shapes: &mut Vec<Shape>,
     ) {
         let (x, y) = self.at(label.at);
-        let at = (x + label.shift.0, y + label.shift.1 + theme::TICK * 0.36);
-        let text =
-            Text::new(at, theme::elide(&label.text, label.room, theme::TICK, false), theme::TICK);
+        let words = theme::elide(&label.text, label.room, theme::TICK, false);
+        let place = |shift: &(f64, f64)| {
+            let at = (x + shift.0, y + shift.1 + theme::TICK * 0.36);
+            let text = Text::new(at, words.clone(), theme::TICK);
+            let (left, top, right, bottom) = text.bounds();
+            let inside = left >= self.left && right <= frame.right && bottom <= self.bottom;
+            let touches = |b: &Bounds| left < b.2 && b.0 < right && top < b.3 && b.1 < bottom;
+            (inside && top >= frame.plot && !taken.iter().any(touches)).then_some(text)
+        };
+        let mut shifts = std::iter::once(&label.shift).chain(&label.elsewhere);
+        let Some(text) = shifts.find_map(place) else { return };
         let (left, top, right, bottom) = text.bounds();
-        let inside = left >= self.left && right <= frame.right && bottom <= self.bottom;
-        let touches = |b: &Bounds| left < b.2 && b.0 < right && top < b.3 && b.1 < bottom;
-        if !inside || top < frame.plot || taken.iter().any(touches) {
-            return;
-        }
         taken.push((left, top, right, bottom));
         let ground = (left - 1.5, top - 0.5);
         shapes.push(shape::rectangle(ground, (right + 1.5, bottom), (255, 255, 255), 0.8));
@@ -224,9 +233,9 @@ fn y_axis(plot: &Plot, frame: &Frame, shapes: &mut Vec<Shape>) {
         let bottom = (plot.left, plot.bottom);
         shapes.push(shape::line((plot.left, plot.top), bottom, theme::INK, 1.0));
     }
-    let near = (&plot.y.ticks, plot.left - 7.0, Anchor::End);
-    let far = (&plot.y.far, plot.right + 8.0, Anchor::Start);
-    for (ticks, x, anchor) in [near, far] {
+    let near = (&plot.y.ticks, plot.left - 7.0, Anchor::End, LONGEST_NAME);
+    let far = (&plot.y.far, plot.right + 8.0, Anchor::Start, LONGEST_VALUE);
+    for (ticks, x, anchor, room) in [near, far] {
         let mut free = f64::INFINITY;
         // From the bottom up; a label that would touch the one before is left out.
         let mut ticks: Vec<&Tick> = ticks.iter().collect();
@@ -244,7 +253,7 @@ fn y_axis(plot: &Plot, frame: &Frame, shapes: &mut Vec<Shape>) {
             if tick.label.is_empty() {
                 continue;
             }
-            let label = theme::elide(&tick.label, LONGEST_NAME, theme::TICK, false);
+            let label = theme::elide(&tick.label, room, theme::TICK, false);
             let text = Text::new((x, y + theme::TICK * 0.36), label, theme::TICK);
             shapes.push(Shape::Text(Text { anchor, ..text }));
         }
@@ -302,7 +311,8 @@ mod tests {
         theme::load_fonts().unwrap();
         let label = |x: f64, text: &str| {
             let text = text.to_owned();
-            Mark::Label(Label { at: (x, 0.5), shift: (0.0, 0.0), text, room: 60.0 })
+            let (shift, elsewhere) = ((0.0, 0.0), Vec::new());
+            Mark::Label(Label { at: (x, 0.5), shift, text, room: 60.0, elsewhere })
         };
         let free = (0.0, 1.0);
         let axis = Axis::linear("", [0.0, 1.0], free);

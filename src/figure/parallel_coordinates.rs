@@ -103,7 +103,13 @@ impl Figure for ParallelCoordinates {
                 let room = distance * if at == last { AFTER } else { 0.8 } - 8.0;
                 let text = fitting([tick.label.clone(), short(tick)], room);
                 let at = (at, height);
-                marks.push(Mark::Label(Label { at, shift: (6.0, 0.0), text, room }));
+                marks.push(Mark::Label(Label {
+                    at,
+                    shift: (6.0, 0.0),
+                    text,
+                    room,
+                    elsewhere: Vec::new(),
+                }));
             }
         }
         let mut x = Axis::names("", names).between(-0.5, last + AFTER);

@@ -1,6 +1,7 @@
 //! Validation accuracy of every search trial against its overall rate.
 
 use super::axis::{self, Axis};
+use super::multiples;
 use super::sheet::{Key, Mark, Panel, Rows, Sheet};
 use super::summary;
 use super::tables::{Run, Status, Trial};
@@ -9,6 +10,8 @@ use super::{Figure, FigureError};
 
 /// Radius of the ring around a winner.
 const WINNER: f64 = 7.5;
+/// More arms than this have small panels.
+const FEW_ARMS: usize = 4;
 /// Radius of trials that were stopped early.
 const PRUNED: f64 = 2.6;
 
@@ -42,6 +45,20 @@ impl Arm<'_> {
         diverged.map(|p| p.rate).collect()
     }
 
+    /// The winner of each search.
+    fn winners(&self) -> Vec<&Placed<'_>> {
+        let mut numbers: Vec<Option<u64>> = self.placed.iter().map(|p| p.trial.search).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        let winner = |number: Option<u64>| {
+            let of_search = self.placed.iter().map(|p| p.trial).filter(|t| t.search == number);
+            let best = summary::best(of_search)?;
+            self.placed.iter().find(|p| p.trial.trial == best.trial)
+        };
+        numbers.into_iter().filter_map(winner).collect()
+    }
+
+    /// The best trial of all its searches.
     fn winner(&self) -> Option<&Placed<'_>> {
         let best = summary::best(self.placed.iter().map(|p| p.trial))?;
         self.placed.iter().find(|p| p.trial.trial == best.trial)
@@ -61,9 +78,15 @@ impl Figure for RateAccuracy {
             return Ok(None);
         }
         let rates = arms.iter().flat_map(|a| a.placed.iter().map(|p| p.rate));
-        let x = Axis::log("learning rate, geometric mean over layers (log scale)", rates);
+        let many = arms.len() > FEW_ARMS;
+        let label = match many {
+            true => "mean rate (log scale)",
+            false => "learning rate, geometric mean over layers (log scale)",
+        };
+        let x = Axis::log(label, rates);
         let scores = arms.iter().flat_map(|a| a.points(|_| true)).map(|p| p.1);
-        let mut y = Axis::linear("validation accuracy (%)", scores, (0.0, 100.0));
+        let label = if many { "accuracy (%)" } else { "validation accuracy (%)" };
+        let mut y = Axis::linear(label, scores, (0.0, 100.0));
         let diverged: usize = arms.iter().map(|a| a.diverged().len()).sum();
         let strip = (diverged > 0).then(|| y.add_strip("diverged"));
         let pruned = arms.iter().any(|a| !a.points(|t| t.status == Status::Pruned).is_empty());
@@ -91,15 +114,19 @@ impl Figure for RateAccuracy {
                 },
             ],
         );
-        let panels = arms.iter().map(|arm| panel(arm, &x, &y, strip)).collect();
-        let (title, legend) = (title(&arms), legend(&arms, pruned));
-        Ok(Some(Sheet { title, legend, panels, rows: Rows::Pairs, caption }))
+        let panels: Vec<Panel> = arms.iter().map(|arm| panel(arm, &x, &y, strip, many)).collect();
+        let (panels, rows) = match panels.len() {
+            count if many => multiples::arrange(panels, multiples::columns(count)),
+            _ => (panels, Rows::Pairs),
+        };
+        let (title, legend) = (title(&arms), legend(&arms, pruned, many));
+        Ok(Some(Sheet { title, legend, panels, rows, caption }))
     }
 }
 
 fn arms(run: &Run) -> Vec<Arm<'_>> {
     let arms = run.arms().into_iter().enumerate().map(|(i, name)| {
-        let search = run.trials.iter().filter(|t| t.arm == name && !t.is_retrain());
+        let search = run.trials.iter().filter(|t| t.arm == name && t.is_search());
         let search: Vec<&Trial> = search.filter(|t| t.status != Status::Running).collect();
         let place = |trial: &&'_ Trial| {
             let drawn = trial.status == Status::Diverged || trial.score().is_some();
@@ -113,8 +140,10 @@ fn arms(run: &Run) -> Vec<Arm<'_>> {
     arms.filter(|arm| !arm.placed.is_empty()).collect()
 }
 
-fn panel(arm: &Arm, x: &Axis, y: &Axis, strip: Option<f64>) -> Panel {
+fn panel(arm: &Arm, x: &Axis, y: &Axis, strip: Option<f64>, small: bool) -> Panel {
     let Look { color, marker, .. } = arm.look;
+    // The panel's title says which arm it is.
+    let (marker, radius) = if small { (Marker::Circle, 2.6) } else { (marker, 3.8) };
     let mut marks = vec![
         Mark::Points {
             points: arm.points(|t| t.status == Status::Pruned),
@@ -122,12 +151,7 @@ fn panel(arm: &Arm, x: &Axis, y: &Axis, strip: Option<f64>) -> Panel {
             color,
             radius: PRUNED,
         },
-        Mark::Points {
-            points: arm.points(|t| t.status != Status::Pruned),
-            marker,
-            color,
-            radius: 3.8,
-        },
+        Mark::Points { points: arm.points(|t| t.status != Status::Pruned), marker, color, radius },
     ];
     let diverged = arm.diverged();
     if let Some(strip) = strip {
@@ -135,37 +159,39 @@ fn panel(arm: &Arm, x: &Axis, y: &Axis, strip: Option<f64>) -> Panel {
         marks.push(Mark::Points { points, marker: Marker::Cross, color, radius: 4.0 });
     }
     let mut subtitle = "no trial was completed".to_owned();
+    let winners = arm.winners();
+    let points = winners.iter().filter_map(|w| Some((w.rate, w.trial.score()? * 100.0))).collect();
+    let (ring, width) = (Marker::Ring, if small { WINNER * 0.7 } else { WINNER });
+    marks.push(Mark::Points { points, marker: ring, color: theme::INK, radius: width });
     if let Some((winner, score)) = arm.winner().and_then(|w| Some((w, w.trial.score()?))) {
-        let points = vec![(winner.rate, score * 100.0)];
-        marks.push(Mark::Points {
-            points,
-            marker: Marker::Ring,
-            color: theme::INK,
-            radius: WINNER,
-        });
         subtitle = format!("best {} at {}", axis::percent(score), axis::number(winner.rate));
     }
-    if !diverged.is_empty() {
+    if small {
+        subtitle = format!("n = {}, {} diverged", arm.placed.len(), diverged.len());
+    } else if !diverged.is_empty() {
         subtitle = format!("{subtitle}; {} of {} diverged", diverged.len(), arm.placed.len());
     }
     let name = if arm.name.is_empty() { "search" } else { arm.name };
     Panel {
-        title: format!("{name} (n = {})", arm.placed.len()),
+        title: if small { name.to_owned() } else { format!("{name} (n = {})", arm.placed.len()) },
         subtitle,
         x: x.clone(),
         y: y.clone(),
         marks,
-        height: 270.0,
+        height: if small { 140.0 } else { 270.0 },
         weight: 1.0,
     }
 }
 
-fn legend(arms: &[Arm], pruned: bool) -> Vec<Key> {
-    let named = arms.iter().map(|arm| {
+fn legend(arms: &[Arm], pruned: bool, small: bool) -> Vec<Key> {
+    let named = arms.iter().filter(|_| !small).map(|arm| {
         let label = if arm.name.is_empty() { "trial" } else { arm.name };
         Key::marker(label, arm.look.marker, arm.look.color)
     });
     let mut keys: Vec<Key> = named.collect();
+    if small {
+        keys.push(Key::sized("trial", Marker::Circle, theme::MUTED, 2.6));
+    }
     if pruned {
         keys.push(Key::sized("stopped early", Marker::Ring, theme::MUTED, PRUNED));
     }
@@ -173,24 +199,27 @@ fn legend(arms: &[Arm], pruned: bool) -> Vec<Key> {
         keys.push(Key::marker("diverged", Marker::Cross, theme::MUTED));
     }
     if arms.iter().any(|a| a.winner().is_some()) {
-        keys.push(Key::sized("winner", Marker::Ring, theme::INK, WINNER));
+        let several = arms.iter().any(|a| a.winners().len() > 1);
+        let winner = if several { "winner of a search" } else { "winner" };
+        keys.push(Key::sized(winner, Marker::Ring, theme::INK, WINNER));
     }
     keys
 }
 
 fn title(arms: &[Arm]) -> String {
-    let best: Vec<(&str, String)> = arms
+    let best: Vec<(&str, f64, String)> = arms
         .iter()
         .filter_map(|arm| {
             let winner = arm.winner()?;
-            let score = axis::percent(winner.trial.score()?);
-            Some((arm.name, format!("{score} at {}", axis::number(winner.rate))))
+            let score = winner.trial.score()?;
+            let text = format!("{} at {}", axis::percent(score), axis::number(winner.rate));
+            Some((arm.name, score, text))
         })
         .collect();
     if best.is_empty() {
         return "No search trial was completed".to_owned();
     }
-    format!("Best validation accuracy and rate: {}", summary::by_arm(&best))
+    format!("Best validation accuracy and rate: {}", summary::by_many_arms(&best))
 }
 
 #[cfg(test)]

@@ -139,7 +139,7 @@ fn survivors(study: &Study, reached: &[(&Trial, f64)], rungs: &[Rung]) -> Panel 
     });
     marks.extend(points.into_iter().map(|at| {
         let text = study::thousands(at.1 as usize);
-        Mark::Label(Label { at, shift: (5.0, -9.0), text, room: 60.0 })
+        Mark::Label(Label { at, shift: (5.0, -9.0), text, room: 60.0, elsewhere: Vec::new() })
     }));
     Panel {
         title: "Trials left".to_owned(),

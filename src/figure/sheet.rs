@@ -121,6 +121,8 @@ pub(super) struct Label {
     pub text: String,
     /// Greatest width in pixels; longer text is shortened.
     pub room: f64,
+    /// Other shifts, tried in turn where the first is taken.
+    pub elsewhere: Vec<(f64, f64)>,
 }
 
 impl Stroke {

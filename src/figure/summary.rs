@@ -46,7 +46,8 @@ impl Finals<'_> {
 pub(super) fn finals(run: &Run) -> Vec<Finals<'_>> {
     let arms = run.arms().into_iter().enumerate();
     let finals = arms.map(|(i, name)| {
-        let rows: Vec<&Trial> = run.trials.iter().filter(|t| t.arm == name).collect();
+        let of_arm = run.trials.iter().filter(|t| t.arm == name);
+        let rows: Vec<&Trial> = of_arm.filter(|t| t.is_search() || t.is_retrain()).collect();
         let retrains: Vec<&Trial> = rows.iter().copied().filter(|t| t.is_retrain()).collect();
         let retrained = !retrains.is_empty();
         let trials = match rows.as_slice() {
@@ -102,6 +103,15 @@ pub(super) fn median(values: &[f64]) -> Option<f64> {
         n if n % 2 == 1 => Some(sorted[middle]),
         _ => Some(sorted[middle - 1].midpoint(sorted[middle])),
     }
+}
+
+/// The value below which a share of the values lies, between neighbours by linear interpolation.
+pub(super) fn quantile(values: &[f64], share: f64) -> Option<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let at = share.clamp(0.0, 1.0) * sorted.len().checked_sub(1)? as f64;
+    let (low, high) = (sorted[at.floor() as usize], sorted[at.ceil() as usize]);
+    Some(low + (high - low) * at.fract())
 }
 
 /// How neighbouring points of a long series are averaged.
@@ -205,6 +215,20 @@ pub(super) fn counts(finals: &[Finals]) -> String {
         _ if finals.iter().all(|f| f.retrained) => "retrained winner",
         _ => "final model",
     };
+    // Retrained winners of one search are alike in what they were chosen for.
+    let of_searches = |f: &Finals| {
+        let mut numbers: Vec<_> = f.trials.iter().filter_map(|t| t.search).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers.len()
+    };
+    let searches: Vec<usize> = finals.iter().map(of_searches).collect();
+    let diverged = match searches.as_slice() {
+        [first, rest @ ..] if *first > 1 && rest.iter().all(|n| n == first) => {
+            format!(", of {first} searches{diverged}")
+        }
+        _ => diverged,
+    };
     let ns: Vec<usize> = finals.iter().map(|f| f.trials.len()).collect();
     let s = if ns.iter().all(|n| *n == 1) { "" } else { "s" };
     match ns.as_slice() {
@@ -238,6 +262,21 @@ pub(super) fn by_arm(values: &[(&str, String)]) -> String {
     }
 }
 
+/// The same where there may be many arms: of more than three, the first and the greatest.
+pub(super) fn by_many_arms(values: &[(&str, f64, String)]) -> String {
+    let greatest = values.iter().reduce(|a, b| if b.1 > a.1 { b } else { a });
+    match (values, greatest) {
+        ([first, _, _, _, ..], Some(most)) => {
+            let rank = format!("{} ({}, the greatest of {})", most.2, most.0, values.len());
+            if first.0 == most.0 { rank } else { format!("{} ({}) and {rank}", first.2, first.0) }
+        }
+        _ => {
+            let told: Vec<_> = values.iter().map(|v| (v.0, v.2.clone())).collect();
+            by_arm(&told)
+        }
+    }
+}
+
 /// A signed number of percentage points: `+0.84`.
 pub(super) fn points(fraction: f64) -> String {
     let text = axis::decimal(fraction * 100.0, 2);
@@ -253,6 +292,9 @@ mod tests {
         assert_eq!(median(&[3.0, 1.0, 2.0]), Some(2.0));
         assert_eq!(median(&[4.0, 1.0]), Some(2.5));
         assert_eq!(median(&[]), None);
+        assert_eq!(quantile(&[5.0, 1.0, 2.0, 4.0, 3.0], 0.25), Some(2.0));
+        assert_eq!(quantile(&[1.0, 2.0], 0.75), Some(1.75));
+        assert_eq!(quantile(&[], 0.5), None);
         assert!((geometric_mean(&[0.001, 0.1]).unwrap() - 0.01).abs() < 1e-15);
     }
 
@@ -274,6 +316,15 @@ mod tests {
         assert!(thinned.len() <= POINTS && thinned.windows(2).all(|w| w[0].0 < w[1].0));
         assert!(thinned.iter().all(|p| (p.1 - 2.0).abs() < 1e-12));
         assert!(envelope(&[]).median.is_empty());
+    }
+
+    #[test]
+    fn of_many_arms_the_first_and_the_greatest_are_told() {
+        let values = [("a", 1.0), ("b", 3.0), ("c", 2.0), ("d", 0.0)];
+        let values = values.map(|(name, value)| (name, value, format!("{value} %")));
+        assert_eq!(by_many_arms(&values), "1 % (a) and 3 % (b, the greatest of 4)");
+        assert_eq!(by_many_arms(&values[1..]), "3 % (b), 2 % (c), 0 % (d)");
+        assert_eq!(by_many_arms(&values[..2]), "1 % (a) and 3 % (b)");
     }
 
     #[test]

@@ -4,13 +4,14 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::FigureError;
 use super::manifest::Manifest;
 use super::rows;
+use super::screening::Screening;
+use super::verdict::Verdict;
 
 /// How a trial ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,8 +64,10 @@ pub struct Trial {
     pub test_accuracy: Option<f64>,
     /// Hyperparameters as written, aligned with [`Run::hyperparameters`]; empty where inactive.
     pub settings: Vec<String>,
-    /// `hp.phase`: `search` or `retrain`; empty where the run knows no phases.
+    /// `hp.phase`: `search`, `retrain` or `map`; empty where the run knows no phases.
     pub phase: String,
+    /// `hp.search`: number of the arm's search that it belongs to, where there are several.
+    pub search: Option<u64>,
     /// Rate of each layer, aligned with [`Run::layers`].
     pub rates: Vec<Option<f64>>,
 }
@@ -73,6 +76,11 @@ impl Trial {
     /// Is this a final model, trained again on a fresh seed after the search?
     pub fn is_retrain(&self) -> bool {
         self.phase == "retrain"
+    }
+
+    /// Does it belong to a search (or to a run that knows no phases)?
+    pub fn is_search(&self) -> bool {
+        matches!(self.phase.as_str(), "" | "search")
     }
 
     /// Images of an epoch.
@@ -113,23 +121,12 @@ pub struct LayerPoint {
     pub layer: usize,
     /// Norm of the step over the norm of the weights.
     pub relative_update: Option<f64>,
-}
-
-/// The parts of `verdict.json` that a figure shows.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Verdict {
-    /// Test accuracy, free minus global, as a fraction.
-    pub difference: Option<f64>,
-    /// Lower end of the interval.
-    pub low: Option<f64>,
-    /// Upper end of the interval.
-    pub high: Option<f64>,
-    /// Number of pairs.
-    pub n: Option<u64>,
-    /// `better`, `worse`, `equivalent` or `inconclusive`.
-    pub verdict: Option<String>,
-    /// Confidence of the interval, such as 0.95.
-    pub confidence: Option<f64>,
+    /// Angle between the weights before and after the step, in radians.
+    pub rotation: Option<f64>,
+    /// Learning rate at this step.
+    pub rate: Option<f64>,
+    /// Weight decay at this step.
+    pub decay: Option<f64>,
 }
 
 /// One row of `decisions.csv`: what a scheduler made of a report.
@@ -164,6 +161,8 @@ pub struct Run {
     pub hyperparameters: Vec<String>,
     /// Rows of `decisions.csv`, in the order of the file; empty without it.
     pub decisions: Vec<Decision>,
+    /// What was measured before or beside a search.
+    pub screening: Screening,
     /// `verdict.json`, where the experiment wrote one.
     pub verdict: Option<Verdict>,
     /// `manifest.json`.
@@ -171,7 +170,8 @@ pub struct Run {
 }
 
 impl Run {
-    /// Reads the tables of `folder`. Only `trials.csv` must exist.
+    /// Reads the tables of `folder`. Only `trials.csv` must exist, or `finder.csv`, which is
+    /// written before there are trials.
     ///
     /// # Errors
     /// When a file cannot be read or understood; the message names file, line and column.
@@ -179,7 +179,15 @@ impl Run {
         let mut layers = Vec::new();
         let layer_points = read_layers(&folder.join("layers.csv"), &mut layers)?;
         let mut hyperparameters = Vec::new();
-        let trials = read_trials(&folder.join("trials.csv"), &mut layers, &mut hyperparameters)?;
+        let screening = Screening::read(folder)?;
+        let path = folder.join("trials.csv");
+        let trials = read_trials(&path, &mut layers, &mut hyperparameters)?;
+        let Some(trials) = trials.or((!screening.finder.is_empty()).then(Vec::new)) else {
+            let cause = "there is no such file; figures are drawn in the output folder of an \
+                         experiment";
+            let source = std::io::Error::new(ErrorKind::NotFound, cause);
+            return Err(FigureError::Io { action: "read", path, source });
+        };
         let curves = read_curves(&folder.join("curves.csv"))?;
         let decisions = read_decisions(&folder.join("decisions.csv"))?;
         let verdict = read_json(&folder.join("verdict.json"))?;
@@ -192,9 +200,16 @@ impl Run {
             layer_points,
             hyperparameters,
             decisions,
+            screening,
             verdict,
             manifest,
         })
+    }
+
+    /// A hyperparameter of a trial as written; empty where it has none of that name.
+    pub fn setting<'a>(&self, trial: &'a Trial, name: &str) -> &'a str {
+        let at = self.hyperparameters.iter().position(|known| known == name);
+        at.and_then(|i| trial.settings.get(i)).map_or("", String::as_str)
     }
 
     /// The arms in order of first appearance.
@@ -221,9 +236,9 @@ fn read_trials(
     path: &Path,
     layers: &mut Vec<String>,
     names: &mut Vec<String>,
-) -> Result<Vec<Trial>, FigureError> {
+) -> Result<Option<Vec<Trial>>, FigureError> {
     let required = ["trial", "arm", "status", "value", "validation_accuracy", "test_accuracy"];
-    let trials = rows::read(path, &required, |row| {
+    rows::read(path, &required, |row| {
         let status = match row.text("status") {
             "running" => Status::Running,
             "complete" => Status::Complete,
@@ -258,16 +273,13 @@ fn read_trials(
             test_accuracy: row.number("test_accuracy")?,
             settings: names.iter().map(|n| row.text(&format!("hp.{n}")).to_owned()).collect(),
             phase: row.text("hp.phase").to_owned(),
+            // Without phases, a hyperparameter of that name is the user's own.
+            search: match row.text("hp.phase") {
+                "" => None,
+                _ => row.whole("hp.search")?,
+            },
             rates,
         })
-    })?;
-    trials.ok_or_else(|| FigureError::Io {
-        action: "read",
-        path: path.to_path_buf(),
-        source: std::io::Error::new(
-            ErrorKind::NotFound,
-            "there is no such file; figures are drawn in the output folder of an experiment",
-        ),
     })
 }
 
@@ -299,6 +311,9 @@ fn read_layers(path: &Path, layers: &mut Vec<String>) -> Result<Vec<LayerPoint>,
             step: row.id("step")?,
             layer: layer_index(layers, row.text("layer")),
             relative_update: row.number("relative_update")?,
+            rotation: row.number("rotation")?,
+            rate: row.number("rate")?,
+            decay: row.number("decay")?,
         })
     })?;
     Ok(points.unwrap_or_default())
@@ -397,6 +412,23 @@ mod tests {
         write("decisions.csv", &format!("{head}\n0,1,1,,,0,maybe\n"));
         let message = Run::read(folder.path()).unwrap_err().to_string();
         assert!(message.contains("decisions.csv, line 2, column `decision`"), "{message}");
+    }
+
+    #[test]
+    fn a_finder_needs_no_trials() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+        write("finder.csv", "layer,step,rate,loss,smoothed_loss\nall,0,0.1,2.3,\nfc,0,x,2,2\n");
+        let message = Run::read(folder.path()).unwrap_err().to_string();
+        assert!(message.contains("finder.csv, line 3, column `rate`"), "{message}");
+        write("finder.csv", "layer,step,rate,loss,smoothed_loss\nall,0,0.1,2.3,\n");
+        write("suggestions.csv", "layer,steepest,minimum,suggestion\nall,0.1,,0.05\n");
+        write("probes.csv", "trial,step,probe,layer,other,value,low,high\n0,5,a,fc,,NaN,,\n");
+        let run = Run::read(folder.path()).unwrap();
+        assert!(run.trials.is_empty() && run.screening.finder[0].loss == Some(2.3));
+        assert_eq!(run.screening.suggestions[0].suggestion, Some(0.05));
+        let probe = &run.screening.probes[0];
+        assert_eq!((probe.step, probe.value), (5, None));
     }
 
     #[test]

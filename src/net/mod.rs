@@ -5,9 +5,11 @@
 //! and PyTorch's weight files treat all nets alike. To add a net, write one file beside
 //! `tutorial.rs` and add one line to [`NETS`].
 
+mod alike;
 mod error;
 mod gauge;
 mod layer;
+mod mlp;
 mod parameters;
 mod pass;
 mod resnet20;
@@ -61,6 +63,8 @@ pub const NETS: &[(&str, Build)] = &[
     ("vgg", vgg::build),
     ("vgg-bn", vgg::build_with_batch_norm),
     ("resnet20", resnet20::build),
+    ("mlp", mlp::build),
+    ("alike", alike::build),
 ];
 
 /// Builds the net called `name`.

@@ -1,14 +1,17 @@
 //! What a trial evaluates.
 
 mod analytic;
+pub mod arm;
 mod cnn;
 pub mod function;
+mod rate_log;
 mod search;
 mod settings;
 mod tables;
 
 pub use analytic::FunctionObjective;
 pub use cnn::{CnnTrial, TrialError, TrialFiles, run_cnn_trial};
+pub use rate_log::{RateLogError, read_rate_log};
 pub use search::{CnnObjective, check_space};
 pub use settings::{Base, LayerGroups};
 pub use tables::{EpochTables, TrialTables};

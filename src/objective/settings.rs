@@ -2,10 +2,10 @@
 
 use crate::data::Augmentation;
 use crate::net::{Architecture, Layer, NetOptions, build};
-use crate::rates::{LayerRates, Scale, scheme};
+use crate::rates::{LayerRates, RULES, SCHEMES, Scale, rule, scheme};
 use crate::search::ObjectiveError;
 use crate::search::space::{Choice, Distribution, Group, Groups};
-use crate::train::{DecayMode, Method, RunSettings, Schedule};
+use crate::train::{DecayMode, Method, RuleChoice, RunSettings, Schedule};
 use clap::ValueEnum;
 
 /// Where the search's hyperparameters are set: everything that they leave alone stays as it is here.
@@ -25,22 +25,26 @@ pub struct Base {
     pub groups: Vec<Group>,
 }
 
-/// Schemes of layer rates as groups of hyperparameters, for a net with these layers.
+/// Schemes and rules of layer rates as groups of hyperparameters, for a net with these layers.
 #[derive(Clone, Copy, Debug)]
 pub struct LayerGroups<'a>(pub &'a [Layer]);
 
 impl Groups for LayerGroups<'_> {
     fn expand(&self, name: &str) -> Result<Vec<(String, Distribution, f64)>, String> {
-        let scheme = scheme(name).map_err(|error| error.to_string())?;
         if self.0.is_empty() {
             return Err("there are no layers here: groups of rates are for nets".into());
         }
+        let coefficients = match (scheme(name), rule(name)) {
+            (Ok(scheme), _) => scheme.coefficients(self.0),
+            (_, Ok(rule)) => rule.coefficients(self.0),
+            (Err(no_scheme), Err(no_rule)) => return Err(format!("{no_scheme}; {no_rule}")),
+        };
         let distribution = |c: crate::rates::Coefficient| {
             let log = c.scale == Scale::Log;
             let range = Distribution::Float { low: c.low, high: c.high, log, step: None };
             (c.name, range, c.neutral)
         };
-        Ok(scheme.coefficients(self.0).into_iter().map(distribution).collect())
+        Ok(coefficients.into_iter().map(distribution).collect())
     }
 }
 
@@ -126,6 +130,7 @@ impl Base {
         let net = build(&draft.net, &draft.options)?;
         let layers = net.layers();
         let mut rates = LayerRates::uniform(draft.rate, &layers)?;
+        let mut chosen = None;
         for group in &self.groups {
             let coefficient = |coefficient: &String| {
                 let name = format!("{}.{coefficient}", group.name);
@@ -136,10 +141,21 @@ impl Base {
             let found: Option<Vec<_>> = group.coefficients.iter().map(coefficient).collect();
             if let Some(found) = found {
                 let found = found.into_iter().collect::<Result<Vec<_>, _>>()?;
-                rates = scheme(&group.scheme)?.rates(&layers, &found)?;
+                match scheme(&group.scheme) {
+                    Ok(scheme) => rates = scheme.rates(&layers, &found)?,
+                    // A rule starts from one rate for all layers.
+                    Err(_) => {
+                        let kind = rule(&group.scheme)?;
+                        rates = LayerRates::uniform(found[0], &layers)?;
+                        let choice = RuleChoice::Rule { kind, values: found };
+                        choice.start(&layers)?;
+                        chosen = Some(choice);
+                    }
+                }
             }
         }
         let mut settings = draft.settings;
+        settings.rule = chosen.or(settings.rule);
         settings.rates = rates.with_overrides(&layer_rates)?;
         settings.seed = seed;
         let method = settings.optimizer.method;
@@ -152,8 +168,11 @@ impl Base {
         let known: Vec<_> = HYPERPARAMETERS.iter().map(|(name, _)| *name).collect();
         format!(
             "the net has no hyperparameter {name:?}; it has {}, lr.LAYER, a group of layer rates \
-             ({name} = {{ scheme = \"free\" }}), and dummies (names that begin with {DUMMY:?})",
-            known.join(", ")
+             ({name} = {{ scheme = \"free\" }}; schemes: {}; rules: {}), and dummies (names that \
+             begin with {DUMMY:?})",
+            known.join(", "),
+            SCHEMES.iter().map(|scheme| scheme.name()).collect::<Vec<_>>().join(", "),
+            RULES.iter().map(|rule| rule.name()).collect::<Vec<_>>().join(", "),
         )
     }
 }

@@ -28,6 +28,15 @@ pub enum RatesError {
         /// The layer.
         layer: String,
     },
+    /// Every layer is frozen.
+    #[error("all layers are frozen: leave one out, so that something can learn")]
+    AllFrozen,
+    /// A log of rates that cannot be replayed.
+    #[error("these rates cannot be replayed: {reason}")]
+    Log {
+        /// What is wrong.
+        reason: String,
+    },
     /// A parameter that belongs to no layer.
     #[error("parameter {parameter:?} belongs to no layer: the layers are {}", known.join(", "))]
     Unassigned {

@@ -6,20 +6,23 @@
 //! two differ.
 
 mod error;
+mod replay;
 pub mod rule;
 mod scheme;
 
 pub use error::RatesError;
+pub use replay::{RateLog, Replay};
 pub use rule::{RULES, Rule, RuleKind, rule};
 pub use scheme::{Coefficient, SCHEMES, Scale, Scheme, scheme};
 
 use crate::net::Layer;
 
-/// The learning rate of every layer, positive and finite.
+/// The learning rate of every layer: positive and finite, or 0 where a layer is frozen.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LayerRates {
     base: f64,
     rates: Vec<(String, f64)>,
+    bias_factor: f64,
 }
 
 impl LayerRates {
@@ -36,7 +39,7 @@ impl LayerRates {
                 return Err(RatesError::Repeated { layer: layer.clone() });
             }
         }
-        Ok(Self { base, rates })
+        Ok(Self { base, rates, bias_factor: 1.0 })
     }
 
     /// One rate for all layers.
@@ -54,14 +57,59 @@ impl LayerRates {
     pub fn with_overrides(mut self, overrides: &[(String, f64)]) -> Result<Self, RatesError> {
         for (layer, rate) in overrides {
             check(&format!("layer {layer}"), *rate)?;
-            let known = self.rates.iter_mut().find(|(known, _)| known == layer);
-            let Some((_, slot)) = known else {
-                let known = self.rates.iter().map(|(layer, _)| layer.clone()).collect();
-                return Err(RatesError::UnknownLayer { layer: layer.clone(), known });
-            };
-            *slot = *rate;
+            self.slot(layer)?.1 = *rate;
         }
         Ok(self)
+    }
+
+    fn slot(&mut self, layer: &str) -> Result<&mut (String, f64), RatesError> {
+        let position = self.rates.iter().position(|(known, _)| known == layer);
+        match position {
+            Some(position) => Ok(&mut self.rates[position]),
+            None => {
+                let known = self.rates.iter().map(|(layer, _)| layer.clone()).collect();
+                Err(RatesError::UnknownLayer { layer: layer.to_owned(), known })
+            }
+        }
+    }
+
+    /// Biases, and shifts of batch norms, learn at `factor` times the rate of their layer.
+    ///
+    /// # Errors
+    /// When it is not positive and finite.
+    pub fn with_bias_factor(mut self, factor: f64) -> Result<Self, RatesError> {
+        check("the factor of biases", factor)?;
+        self.bias_factor = factor;
+        Ok(self)
+    }
+
+    /// The layers named keep the weights they have: their rate is 0.
+    ///
+    /// # Errors
+    /// When a layer is unknown (the message lists the known ones) or no layer would learn.
+    pub fn with_frozen(mut self, layers: &[String]) -> Result<Self, RatesError> {
+        for layer in layers {
+            self.slot(layer)?.1 = 0.0;
+        }
+        if self.rates.iter().all(|(_, rate)| *rate == 0.0) {
+            return Err(RatesError::AllFrozen);
+        }
+        Ok(self)
+    }
+
+    /// Moves all rates by one factor, so that their geometric mean is `mean`.
+    ///
+    /// # Errors
+    /// When a rate leaves the positive finite numbers.
+    pub fn with_geometric_mean(self, mean: f64) -> Result<Self, RatesError> {
+        let factor = mean / self.geometric_mean();
+        let rates = self.rates.into_iter().map(|(layer, rate)| (layer, rate * factor)).collect();
+        Self::new(mean, rates)?.with_bias_factor(self.bias_factor)
+    }
+
+    /// What multiplies the rate of a layer for its bias.
+    pub fn bias_factor(&self) -> f64 {
+        self.bias_factor
     }
 
     /// The overall rate that the layer rates were made from.
@@ -74,10 +122,11 @@ impl LayerRates {
         self.rates.iter().map(|(layer, rate)| (layer.as_str(), *rate))
     }
 
-    /// Geometric mean of the rates over layers.
+    /// Geometric mean of the rates over layers that learn.
     pub fn geometric_mean(&self) -> f64 {
-        let logs: f64 = self.rates.iter().map(|(_, rate)| rate.ln()).sum();
-        (logs / self.rates.len() as f64).exp()
+        let learning: Vec<_> = self.iter().map(|(_, rate)| rate).filter(|r| *r > 0.0).collect();
+        let logs: f64 = learning.iter().map(|rate| rate.ln()).sum();
+        (logs / learning.len() as f64).exp()
     }
 
     /// For each parameter name `LAYER.weight` or `LAYER.bias`, the position of its layer in
@@ -147,6 +196,28 @@ mod tests {
             let valid = LayerRates::uniform(0.1, &layers()).unwrap();
             assert!(valid.with_overrides(&[("fc1".into(), rate)]).is_err(), "{rate}");
         }
+    }
+
+    #[test]
+    fn frozen_layers_have_rate_0_and_one_must_learn() {
+        let rates = LayerRates::uniform(0.1, &layers()).unwrap();
+        let names: Vec<_> = layers().into_iter().map(|layer| layer.name).collect();
+        let frozen = rates.clone().with_frozen(&names[..2]).unwrap();
+        let values: Vec<_> = frozen.iter().map(|(_, rate)| rate).collect();
+        assert_eq!(values, [0.0, 0.0, 0.1, 0.1, 0.1]);
+        assert!((frozen.geometric_mean() - 0.1).abs() < 1e-15);
+        assert!(rates.clone().with_frozen(&names).is_err());
+        assert!(rates.with_frozen(&["conv9".into()]).is_err());
+    }
+
+    #[test]
+    fn the_geometric_mean_can_be_set() {
+        let rates = LayerRates::uniform(0.1, &layers()).unwrap();
+        let rates = rates.with_overrides(&[("fc3".into(), 0.4)]).unwrap();
+        let moved = rates.with_geometric_mean(0.02).unwrap();
+        assert!((moved.geometric_mean() - 0.02).abs() < 1e-15);
+        let values: Vec<_> = moved.iter().map(|(_, rate)| rate).collect();
+        assert!((values[4] / values[0] - 4.0).abs() < 1e-12);
     }
 
     #[test]

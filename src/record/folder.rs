@@ -122,7 +122,10 @@ impl RunFolder {
             (None, false) => {
                 fs::create_dir_all(path).map_err(unwritable)?;
                 let entries = fs::read_dir(path).map_err(unwritable)?.flatten();
-                if entries.into_iter().any(|entry| entry.file_name() != LOCK) {
+                // Folders of other runs may stand in it, as those under results/layer_lr.
+                let is_run = |entry: &fs::DirEntry| entry.path().join(MANIFEST).is_file();
+                let foreign = |entry: fs::DirEntry| entry.file_name() != LOCK && !is_run(&entry);
+                if entries.into_iter().any(foreign) {
                     return Err(RecordError::Foreign { path: path.to_owned() });
                 }
             }

@@ -3,6 +3,7 @@
 //! Knows the objective only by its trait, and nothing of Burn.
 
 mod board;
+mod chains;
 mod decisions;
 pub mod journal;
 mod lives;
@@ -20,6 +21,7 @@ mod trial;
 mod workers;
 
 pub use board::Board;
+pub use chains::{Chain, run_chains};
 pub use decisions::{DECISION_COLUMNS, DecisionRow};
 pub use lives::Lives;
 pub use objective::{Command, Ending, Objective, ObjectiveError, Step, Task};

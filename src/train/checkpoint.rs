@@ -14,12 +14,16 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::optimizer::{Memory, Optimizer};
+use super::ruled::Ruled;
 use super::{Progress, TrainError};
 use crate::net::{HostTensor, Parameters, host, vector};
+use crate::rates::rule::RuleMemory;
 use crate::record::replace_file;
 
 /// Version of the file's own format.
 const FORMAT: u32 = 1;
+/// Names of the vectors of a rule's memory begin so.
+const RULE: &str = "rule/";
 const METADATA_KEY: &str = "strata_checkpoint";
 
 /// What the header says.
@@ -28,6 +32,9 @@ struct Header {
     format: u32,
     sha256: String,
     optimizer_steps: u64,
+    /// The numbers of the rule's memory by their bits, so that none is rounded on its way.
+    #[serde(default)]
+    rule: Option<Vec<u64>>,
     batches_seen: Vec<u64>,
     progress: Progress,
 }
@@ -37,6 +44,7 @@ pub(super) fn save(
     path: &Path,
     parameters: &Parameters,
     optimizer: &Optimizer,
+    rule: Option<RuleMemory>,
     initial: &[HostTensor],
     progress: &Progress,
 ) -> Result<(), TrainError> {
@@ -63,7 +71,17 @@ pub(super) fn save(
         }),
     );
 
+    let rule = rule.map(|RuleMemory { numbers, vectors }| {
+        let vectors = vectors.into_iter().enumerate();
+        tensors.extend(vectors.map(|(index, values)| HostTensor {
+            name: format!("{RULE}{index}"),
+            shape: vec![values.len()],
+            values,
+        }));
+        numbers.into_iter().map(f64::to_bits).collect()
+    });
     let header = Header {
+        rule,
         format: FORMAT,
         sha256: checksum(&tensors),
         optimizer_steps: optimizer.steps,
@@ -100,6 +118,7 @@ pub(super) fn load(
     path: &Path,
     parameters: &mut Parameters,
     optimizer: &mut Optimizer,
+    rule: Option<&mut Ruled>,
 ) -> Result<(Vec<HostTensor>, Progress), TrainError> {
     let bytes = fs::read(path)
         .map_err(|source| TrainError::ReadCheckpoint { path: path.to_owned(), source })?;
@@ -160,6 +179,21 @@ pub(super) fn load(
         return Err(broken("it is of a net with other batch norms".into()));
     }
 
+    match (rule, header.rule) {
+        (None, None) => {}
+        (Some(rule), Some(numbers)) => {
+            let mut vectors = Vec::new();
+            while let Some(vector) = tensors.remove(&format!("{RULE}{}", vectors.len())) {
+                vectors.push(vector.values);
+            }
+            let numbers = numbers.into_iter().map(f64::from_bits).collect();
+            if !rule.restore(&RuleMemory { numbers, vectors }) {
+                return Err(broken("it is of another rule of rates".into()));
+            }
+        }
+        (Some(_), None) => return Err(broken("it is of a run without a rule of rates".into())),
+        (None, Some(_)) => return Err(broken("it is of a run with a rule of rates".into())),
+    }
     parameters.load_host(loaded);
     for (running, batches) in parameters.running.iter_mut().zip(header.batches_seen) {
         running.batches = batches;

@@ -8,8 +8,10 @@ mod checkpoint;
 mod diagnostics;
 mod error;
 mod evaluation;
+mod finder;
 mod optimizer;
 mod probe;
+mod ruled;
 mod schedule;
 
 use std::path::Path;
@@ -32,6 +34,8 @@ use evaluation::Tally;
 pub use evaluation::{Evaluation, evaluate};
 pub use optimizer::{Applied, DecayMode, Method, Optimizer, OptimizerSettings};
 pub use probe::{LayerGradients, curvature_along_gradient, layer_gradients};
+pub use ruled::RuleChoice;
+use ruled::{Place, Ruled};
 pub use schedule::Schedule;
 
 /// Steps between two rows of per-layer diagnostics, unless told otherwise: 50, and more for small
@@ -53,6 +57,12 @@ pub struct RunSettings {
     pub schedule: Schedule,
     /// Rate of each layer.
     pub rates: LayerRates,
+    /// What changes these rates during the run, if anything does.
+    pub rule: Option<RuleChoice>,
+    /// Layers whose initial weights are rescaled together with the next layer's, so that the net
+    /// computes the same but wants other rates: a planted problem with a known answer
+    /// ([`crate::net::rescale`]).
+    pub planted: Vec<(String, f64)>,
     /// Seed of initial weights, data order and augmentation.
     pub seed: u64,
     /// Order of the training images.
@@ -141,6 +151,7 @@ pub struct TrainingRun<'a> {
     batches: Batches<'a>,
     parameters: Parameters,
     optimizer: Optimizer,
+    rule: Option<Ruled>,
     initial: Vec<HostTensor>,
     diagnostics: Option<Diagnostics>,
     progress: Progress,
@@ -154,8 +165,13 @@ impl<'a> TrainingRun<'a> {
     pub fn new(inputs: RunInputs<'a>, settings: RunSettings) -> Result<Self, TrainError> {
         let RunInputs { dataset, split, net, device, .. } = inputs;
         let batches = Batches::new(&dataset.train, &split.train, settings.batch_size)?;
-        let parameters = Parameters::initialise(net, settings.seed, &device.device);
+        let mut parameters = Parameters::initialise(net, settings.seed, &device.device);
+        for (layer, factor) in &settings.planted {
+            crate::net::rescale(&mut parameters, layer, *factor)?;
+        }
         let optimizer = Optimizer::new(settings.optimizer.clone(), &settings.rates, &parameters)?;
+        let rule = settings.rule.as_ref();
+        let rule = rule.map(|choice| Ruled::start(choice, &parameters.layers)).transpose()?;
         let progress = Progress {
             status: RunStatus::Running,
             epochs: 0,
@@ -171,6 +187,7 @@ impl<'a> TrainingRun<'a> {
             batches,
             parameters,
             optimizer,
+            rule,
             initial: Vec::new(),
             diagnostics: None,
             progress,
@@ -197,7 +214,7 @@ impl<'a> TrainingRun<'a> {
     /// When it is damaged or of another run.
     pub fn resume(&mut self, path: &Path) -> Result<(), TrainError> {
         let (initial, progress) =
-            checkpoint::load(path, &mut self.parameters, &mut self.optimizer)?;
+            checkpoint::load(path, &mut self.parameters, &mut self.optimizer, self.rule.as_mut())?;
         self.start_diagnostics(initial);
         self.progress = progress;
         Ok(())
@@ -208,15 +225,22 @@ impl<'a> TrainingRun<'a> {
     /// # Errors
     /// When it cannot be written.
     pub fn save_checkpoint(&self, path: &Path) -> Result<(), TrainError> {
-        checkpoint::save(path, &self.parameters, &self.optimizer, &self.initial, &self.progress)
+        let rule = self.rule.as_ref().map(Ruled::memory);
+        let Self { parameters, optimizer, initial, progress, .. } = self;
+        checkpoint::save(path, parameters, optimizer, rule, initial, progress)
     }
 
-    /// Writes the weights in PyTorch's layout.
+    /// Writes the weights in PyTorch's layout: averaged ones, if the rule keeps some.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn export_weights(&self, path: &Path) -> Result<(), TrainError> {
-        Ok(crate::net::export_weights(&self.parameters, path)?)
+        let averaged = self.averaged();
+        Ok(crate::net::export_weights(averaged.as_ref().unwrap_or(&self.parameters), path)?)
+    }
+
+    fn averaged(&self) -> Option<Parameters> {
+        self.rule.as_ref()?.averaged(&self.parameters)
     }
 
     /// Where the run stands.
@@ -238,7 +262,8 @@ impl<'a> TrainingRun<'a> {
     pub fn epoch(&mut self) -> EpochEnd {
         assert_eq!(self.progress.status, RunStatus::Running, "the run has ended");
         let started = Instant::now();
-        let total = self.settings.epochs * self.batches.batches() as u64;
+        let per_epoch = self.batches.batches() as u64;
+        let total = self.settings.epochs * per_epoch;
         let RunSettings { order, augmentation, seed, .. } = self.settings;
         self.batches.start_epoch(order, augmentation, seed, self.progress.epochs);
 
@@ -247,6 +272,7 @@ impl<'a> TrainingRun<'a> {
         let (mut pixels, mut labels) = (Vec::new(), Vec::new());
         let mut step = self.progress.steps;
         let mut images = self.progress.images_trained;
+        let mut broken = false;
         while let Some(size) = self.batches.next_into(&mut pixels, &mut labels) {
             if self.inputs.stop.load(Ordering::Relaxed) {
                 return EpochEnd::Stopped;
@@ -255,21 +281,22 @@ impl<'a> TrainingRun<'a> {
             step += 1;
             images += size as u64;
             let batch = on_device(std::mem::take(&mut pixels), self.inputs.device);
-            let (loss, logits, rows) = self.step(step, factor, batch.clone(), &labels);
+            let place = Place { step: step - 1, total, per_epoch, factor };
+            let moved = self.step(place, batch.clone(), &labels);
             // The next batch goes where this one was: nothing is allocated for it.
             pixels = ops::reclaim(batch);
+            let Moved { loss, logits, rows, is_broken } = moved;
             layers.extend(rows);
             labels = tally.add(loss, logits, labels);
-            if tally.is_broken() {
+            broken = is_broken || tally.is_broken();
+            if broken {
                 break;
             }
         }
         let train = tally.finish();
         self.progress.steps = step;
         self.progress.images_trained = images;
-        let validation = train
-            .loss
-            .is_finite()
+        let validation = (train.loss.is_finite() && !broken)
             .then(|| self.evaluate(&self.inputs.dataset.train, &self.inputs.split.validation));
         self.progress.seconds += started.elapsed().as_secs_f64();
         EpochEnd::Done(Box::new(self.report(train, validation, layers)))
@@ -302,15 +329,10 @@ impl<'a> TrainingRun<'a> {
         EpochReport { progress: progress.clone(), train, validation, layers, is_best }
     }
 
-    /// One optimiser step; gives loss, logits and, where wanted, diagnostics.
-    fn step(
-        &mut self,
-        step: u64,
-        factor: f64,
-        images: Tensor<4>,
-        labels: &[i64],
-    ) -> (Tensor<1>, Tensor<2>, Vec<LayerRow>) {
+    /// One optimiser step.
+    fn step(&mut self, place: Place, images: Tensor<4>, labels: &[i64]) -> Moved {
         let net = self.inputs.net;
+        let number = place.step + 1;
         let mut pass = Pass::training(&self.parameters);
         let logits = net.forward(&mut pass, images.clone().autodiff());
         let loss = ops::cross_entropy(logits.clone(), labels);
@@ -319,24 +341,41 @@ impl<'a> TrainingRun<'a> {
         let gradients = pass.into_gradients(gradients);
 
         if let Some(diagnostics) = &mut self.diagnostics {
-            diagnostics.before_step(step, &self.parameters, &gradients, || {
+            let images = images.clone();
+            diagnostics.before_step(number, &self.parameters, &gradients, || {
                 let mut probe = Pass::probe(&self.parameters);
                 net.forward(&mut probe, images);
                 probe.into_dead_fractions()
             });
         }
         self.parameters.update_running(statistics);
-        self.optimizer.step(&mut self.parameters, gradients, factor);
-        let rows = self.diagnostics.as_mut().map(|diagnostics| {
-            let optimizer = &self.optimizer;
-            diagnostics.after_step(step, &self.parameters, |l| optimizer.applied(l, factor))
+        let rates = match &mut self.rule {
+            None => {
+                let rates = self.optimizer.scheduled(place.factor);
+                let applied = self.optimizer.applied(&rates, place.factor);
+                self.optimizer.step(&mut self.parameters, gradients, &applied);
+                Some(rates)
+            }
+            Some(rule) => {
+                let (parameters, optimizer) = (&mut self.parameters, &mut self.optimizer);
+                rule.step(place, parameters, optimizer, gradients, |parameters| {
+                    probe::curvature_along_gradient(net, parameters, images, labels)
+                })
+            }
+        };
+        let is_broken = rates.is_none();
+        let rows = self.diagnostics.as_mut().zip(rates).map(|(diagnostics, rates)| {
+            let applied = self.optimizer.applied(&rates, place.factor);
+            diagnostics.after_step(number, &self.parameters, |layer| applied[layer])
         });
-        (loss.inner(), logits.inner(), rows.unwrap_or_default())
+        let rows = rows.unwrap_or_default();
+        Moved { loss: loss.inner(), logits: logits.inner(), rows, is_broken }
     }
 
     fn evaluate(&self, images: &Images, indices: &[u32]) -> Evaluation {
         let RunInputs { net, device, .. } = self.inputs;
-        evaluate(net, &self.parameters, images, indices, device)
+        let averaged = self.averaged();
+        evaluate(net, averaged.as_ref().unwrap_or(&self.parameters), images, indices, device)
     }
 
     fn trained_on_host(&self) -> Vec<HostTensor> {
@@ -350,6 +389,15 @@ impl<'a> TrainingRun<'a> {
         self.diagnostics = every.map(|every| Diagnostics::new(every, &initial));
         self.initial = initial;
     }
+}
+
+/// What a step did.
+struct Moved {
+    loss: Tensor<1>,
+    logits: Tensor<2>,
+    rows: Vec<LayerRow>,
+    /// The rule gave rates that are no rates.
+    is_broken: bool,
 }
 
 /// Images `[n, 3, 32, 32]` on the device, outside any graph.

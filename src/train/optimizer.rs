@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use clap::ValueEnum;
 use serde::Serialize;
 
-use crate::net::Parameters;
+use crate::net::{Parameters, Role};
 use crate::ops::{AdamWStep, SgdStep};
 use crate::rates::{LayerRates, RatesError};
 
@@ -40,6 +40,10 @@ pub enum DecayMode {
     Coupled,
     /// Rate × λ is the same in every layer: λ_l = λ·η/η_l, with η the overall rate.
     RateDecayFixed,
+    /// Every step shrinks the weights of every layer by η·λ of themselves, with η the overall rate
+    /// before any schedule or rule: outside the gradient and so outside the momentum (Loshchilov &
+    /// Hutter 2019, with a constant schedule multiplier).
+    DecayFixed,
 }
 
 /// Everything about an optimiser but its rates.
@@ -87,9 +91,9 @@ pub(super) struct Memory {
 /// Rate and weight decay of one layer in one step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Applied {
-    /// Learning rate, schedule included.
+    /// Learning rate, schedule and rule included; 0 leaves the layer as it is.
     pub rate: f64,
-    /// λ.
+    /// λ: a step shrinks the weights by rate · λ.
     pub decay: f64,
 }
 
@@ -97,8 +101,11 @@ pub struct Applied {
 #[derive(Clone, Debug)]
 pub struct Optimizer {
     settings: OptimizerSettings,
-    /// Unscheduled rate and decay of each layer.
-    layers: Vec<Applied>,
+    /// Rate of each layer before schedule and rule.
+    rates: Vec<f64>,
+    /// Overall rate.
+    base: f64,
+    bias_factor: f64,
     /// Layer of each parameter.
     owners: Vec<usize>,
     pub(super) memory: Vec<Memory>,
@@ -116,60 +123,137 @@ impl Optimizer {
         parameters: &Parameters,
     ) -> Result<Self, RatesError> {
         let owners = rates.assign(parameters.trained.iter().map(|p| p.spec.name.as_str()))?;
-        let layers = rates
-            .iter()
-            .map(|(_, rate)| Applied {
-                rate,
-                decay: match settings.decay_mode {
-                    DecayMode::Coupled => settings.weight_decay,
-                    DecayMode::RateDecayFixed => settings.weight_decay * rates.base() / rate,
-                },
-            })
-            .collect();
         let memory = vec![Memory::default(); owners.len()];
-        Ok(Self { settings, layers, owners, memory, steps: 0 })
+        let (base, bias_factor) = (rates.base(), rates.bias_factor());
+        let rates = rates.iter().map(|(_, rate)| rate).collect();
+        Ok(Self { settings, rates, base, bias_factor, owners, memory, steps: 0 })
     }
 
-    /// Rate and decay of `layer` when the schedule multiplies all rates by `factor`.
-    pub fn applied(&self, layer: usize, factor: f64) -> Applied {
-        let Applied { rate, decay } = self.layers[layer];
-        Applied { rate: rate * factor, decay }
+    /// Rates of the layers before schedule and rule.
+    pub fn rates(&self) -> &[f64] {
+        &self.rates
     }
 
-    /// One step: moves each parameter by its layer's rate times `factor`.
+    /// Rates by the schedule alone, for a step in which it multiplies all rates by `factor`.
+    pub fn scheduled(&self, factor: f64) -> Vec<f64> {
+        self.rates.iter().map(|rate| rate * factor).collect()
+    }
+
+    /// What a step does to each layer when its rate is that of `rates` and the schedule multiplies
+    /// all rates by `factor`.
+    pub fn applied(&self, rates: &[f64], factor: f64) -> Vec<Applied> {
+        let decay = |rate: f64| match self.settings.decay_mode {
+            _ if rate == 0.0 => 0.0,
+            DecayMode::Coupled => self.settings.weight_decay,
+            DecayMode::RateDecayFixed => self.settings.weight_decay * self.base * factor / rate,
+            DecayMode::DecayFixed => self.settings.weight_decay * self.base / rate,
+        };
+        rates.iter().map(|&rate| Applied { rate, decay: decay(rate) }).collect()
+    }
+
+    /// One step: moves each parameter by its layer's rate.
     ///
-    /// A parameter without gradient stays as it is.
+    /// A parameter without gradient stays as it is, and so does a layer of rate 0.
     pub fn step(
         &mut self,
         parameters: &mut Parameters,
         gradients: Vec<Option<Tensor<1>>>,
-        factor: f64,
+        applied: &[Applied],
     ) {
         self.steps += 1;
         for (index, gradient) in gradients.into_iter().enumerate() {
             let Some(gradient) = gradient else { continue };
-            let Applied { rate, decay } = self.applied(self.owners[index], factor);
+            let Applied { rate, decay } = applied[self.owners[index]];
+            if rate == 0.0 {
+                continue;
+            }
+            let is_bias = parameters.trained[index].spec.role == Role::Bias;
+            let rate = if is_bias { rate * self.bias_factor } else { rate };
             let slot = &mut parameters.trained[index].value;
             // Taken out, so that the tensor has one owner and can be updated in place.
-            let value = std::mem::replace(slot, Tensor::empty([0], &parameters.device));
-            let memory = &mut self.memory[index];
-            *slot = match self.settings.method {
-                Method::Sgd => SgdStep {
-                    rate,
-                    weight_decay: decay,
-                    momentum: self.settings.momentum,
-                    nesterov: self.settings.nesterov,
-                }
-                .apply(value, gradient, &mut memory.velocity),
-                Method::AdamW => AdamWStep {
-                    rate,
-                    weight_decay: decay,
-                    betas: self.settings.betas,
-                    epsilon: self.settings.epsilon,
-                    step: self.steps,
-                }
-                .apply(value, gradient, &mut memory.moments),
+            let mut value = std::mem::replace(slot, Tensor::empty([0], &parameters.device));
+            let mut weight_decay = decay;
+            if self.settings.decay_mode == DecayMode::DecayFixed {
+                value = value.mul_scalar(1.0 - self.base * self.settings.weight_decay);
+                weight_decay = 0.0;
+            }
+            *slot = self.moved(index, value, gradient, rate, weight_decay);
+        }
+    }
+
+    /// How far a step would move each parameter per unit of its layer's rate, downhill, and books
+    /// the step: [`Self::follow`] makes it. Decay is that of the layers' rates before any rule; a
+    /// fixed decay is no part of the direction.
+    pub(super) fn directions(
+        &mut self,
+        parameters: &Parameters,
+        gradients: Vec<Option<Tensor<1>>>,
+        applied: &[Applied],
+    ) -> Vec<Option<Tensor<1>>> {
+        self.steps += 1;
+        let direction = |(index, gradient): (usize, Option<Tensor<1>>)| {
+            let gradient = gradient?;
+            let value = &parameters.trained[index].value;
+            let decay = value.clone().mul_scalar(applied[self.owners[index]].decay);
+            let zero = value.zeros_like();
+            let is_sgd = self.settings.method == Method::Sgd;
+            let is_fixed = self.settings.decay_mode == DecayMode::DecayFixed;
+            let decayed = if is_sgd && !is_fixed { gradient + decay.clone() } else { gradient };
+            // From zero with rate −1 and no decay, a step ends at its own direction.
+            let direction = self.moved(index, zero, decayed, -1.0, 0.0);
+            Some(if is_sgd || is_fixed { direction } else { direction + decay })
+        };
+        gradients.into_iter().enumerate().map(direction).collect()
+    }
+
+    /// Moves each parameter along its direction by its layer's rate.
+    pub(super) fn follow(
+        &self,
+        parameters: &mut Parameters,
+        directions: Vec<Option<Tensor<1>>>,
+        rates: &[f64],
+    ) {
+        for (index, direction) in directions.into_iter().enumerate() {
+            let (Some(direction), rate) = (direction, rates[self.owners[index]]) else { continue };
+            if rate == 0.0 {
+                continue;
+            }
+            let is_bias = parameters.trained[index].spec.role == Role::Bias;
+            let rate = if is_bias { rate * self.bias_factor } else { rate };
+            let slot = &mut parameters.trained[index].value;
+            let kept = match self.settings.decay_mode {
+                DecayMode::DecayFixed => 1.0 - self.base * self.settings.weight_decay,
+                _ => 1.0,
             };
+            *slot = slot.clone().mul_scalar(kept) - direction.mul_scalar(rate);
+        }
+    }
+
+    fn moved(
+        &mut self,
+        index: usize,
+        value: Tensor<1>,
+        gradient: Tensor<1>,
+        rate: f64,
+        weight_decay: f64,
+    ) -> Tensor<1> {
+        let memory = &mut self.memory[index];
+        match self.settings.method {
+            Method::Sgd => SgdStep {
+                rate,
+                weight_decay,
+                momentum: self.settings.momentum,
+                nesterov: self.settings.nesterov,
+            }
+            .apply(value, gradient, &mut memory.velocity),
+            Method::AdamW => AdamWStep {
+                rate,
+                weight_decay,
+                betas: self.settings.betas,
+                epsilon: self.settings.epsilon,
+                step: self.steps,
+            }
+            .apply(value, gradient, &mut memory.moments),
         }
     }
 }

@@ -45,6 +45,7 @@ pub fn small_layer_lr(out: &Path) -> Command {
     command
         .args(["--dataset", "synthetic", "--train-images", "300", "--validation-images", "100"])
         .args(["--epochs", "2", "--batch-size", "20", "--trials", "3", "--retrains", "2"])
+        .args(["--searches", "2", "--arms", "global,free,hypergradient"])
         .arg("--out")
         .arg(out);
     command

@@ -6,9 +6,22 @@
 //!
 //! To add a rule, write one file here and add one line to [`RULES`].
 
+mod curvature;
+mod freezeout;
+mod hypergradient;
+mod l_dog;
+mod lamb;
+mod lars;
+mod layca;
+mod temp_balance;
+mod vector;
+
+#[cfg(test)]
+mod tests;
+
 use std::fmt::Debug;
 
-use super::{Coefficient, RatesError};
+use super::{Coefficient, RatesError, Scale};
 use crate::net::Layer;
 
 /// A layer as a rule sees it before a step. A layer's vector is all its parameters, its weight and
@@ -68,7 +81,8 @@ pub trait Rule: Debug + Send {
         false
     }
 
-    /// Whether weights and gradients are looked at in step `step`; without, a step costs nothing.
+    /// Whether weights and gradients are looked at in step `step`; without, a step costs nothing, and
+    /// [`StepView::layers`] may be empty.
     fn looks_at(&self, step: u64) -> bool {
         let _ = step;
         true
@@ -119,6 +133,11 @@ pub trait RuleKind: Debug + Sync {
     /// rule's own measure; the others have their usual value as `neutral`.
     fn coefficients(&self, layers: &[Layer]) -> Vec<Coefficient>;
 
+    /// Whether its `rate` is measured as the optimiser's own, so that both are searched in one box.
+    fn has_plain_rate(&self) -> bool {
+        false
+    }
+
     /// A rule for a net of `layers`; `values` has one finite number a coefficient, in their order.
     /// (The rate comes with each step, as [`StepView::base`].)
     ///
@@ -128,7 +147,16 @@ pub trait RuleKind: Debug + Sync {
 }
 
 /// Every rule.
-pub const RULES: &[&dyn RuleKind] = &[];
+pub const RULES: &[&dyn RuleKind] = &[
+    &lars::Lars,
+    &lamb::Lamb,
+    &hypergradient::Hypergradient,
+    &l_dog::LDog,
+    &curvature::Curvature,
+    &layca::Layca,
+    &freezeout::FreezeOut,
+    &temp_balance::TempBalance,
+];
 
 /// The rule called `name`.
 ///
@@ -140,4 +168,40 @@ pub fn rule(name: &str) -> Result<&'static dyn RuleKind, RatesError> {
         name: name.to_owned(),
         known: RULES.iter().map(|rule| rule.name()).collect(),
     })
+}
+
+/// The overall rate of a rule that takes it in the measure of plain SGD.
+fn overall_rate() -> Coefficient {
+    Coefficient { name: "rate".into(), low: 1e-3, high: 1.0, scale: Scale::Log, neutral: 0.01 }
+}
+
+/// The coefficient at `index`; NaN, which no rule takes, where there is none.
+fn value(values: &[f64], index: usize) -> f64 {
+    values.get(index).copied().unwrap_or(f64::NAN)
+}
+
+/// The error of a coefficient that is not as `wanted`.
+fn refused(
+    kind: &dyn RuleKind,
+    layers: &[Layer],
+    index: usize,
+    value: f64,
+    wanted: &'static str,
+) -> RatesError {
+    let name = kind.coefficients(layers).swap_remove(index).name;
+    RatesError::InvalidCoefficient { scheme: kind.name(), name, value, wanted }
+}
+
+/// The coefficient at `index`, which may not be negative.
+fn non_negative(
+    kind: &dyn RuleKind,
+    layers: &[Layer],
+    values: &[f64],
+    index: usize,
+) -> Result<f64, RatesError> {
+    let value = value(values, index);
+    if value.is_finite() && value >= 0.0 {
+        return Ok(value);
+    }
+    Err(refused(kind, layers, index, value, "zero or positive and finite"))
 }

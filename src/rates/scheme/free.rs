@@ -5,13 +5,11 @@
 //! of the offsets that sum to zero. A draw of contrasts from a cube then treats all layers alike:
 //! none of them takes up what the others leave, as a "last" layer would.
 
-use super::{Coefficient, LayerRates, RatesError, Scale, Scheme, from_values, rate_coefficient};
+use super::contrasts::coefficient;
+use super::{Coefficient, LayerRates, RatesError, Scheme, from_values, rate_coefficient};
 use crate::net::Layer;
 
 pub(super) struct Free;
-
-/// Half the edge of the searched cube: one contrast alone may change a ratio by a factor of 8.
-const REACH: f64 = 2.0794415416798357; // ln 8
 
 /// Offsets δ of `depth` layers from `depth − 1` contrasts.
 fn offsets(contrasts: &[f64], depth: usize) -> Vec<f64> {
@@ -45,13 +43,7 @@ impl Scheme for Free {
     }
 
     fn coefficients(&self, layers: &[Layer]) -> Vec<Coefficient> {
-        let contrast = |index| Coefficient {
-            name: format!("contrast{index}"),
-            low: -REACH,
-            high: REACH,
-            scale: Scale::Linear,
-            neutral: 0.0,
-        };
+        let contrast = |index| coefficient(format!("contrast{index}"));
         std::iter::once(rate_coefficient()).chain((1..layers.len()).map(contrast)).collect()
     }
 
@@ -61,7 +53,7 @@ impl Scheme for Free {
         from_values(rate, layers, offsets.iter().map(|offset| rate * offset.exp()))
     }
 
-    fn coefficients_of(&self, _: &[Layer], rates: &LayerRates) -> Option<Vec<f64>> {
+    fn guess(&self, _: &[Layer], rates: &LayerRates) -> Option<Vec<f64>> {
         let mean = rates.geometric_mean();
         let offsets: Vec<_> = rates.iter().map(|(_, rate)| (rate / mean).ln()).collect();
         Some(std::iter::once(mean).chain(contrasts(&offsets)).collect())

@@ -2,9 +2,13 @@
 //!
 //! To add a scheme, write one file here and add one line to [`SCHEMES`].
 
+mod contrasts;
+mod depth_contrast;
 mod depth_decay;
+mod fan_in;
 mod free;
 mod global;
+mod nested_contrasts;
 mod type_groups;
 
 use super::{LayerRates, RatesError};
@@ -67,13 +71,27 @@ pub trait Scheme: Sync {
     /// When a coefficient makes no sense or a rate leaves the positive finite numbers.
     fn rates(&self, layers: &[Layer], values: &[f64]) -> Result<LayerRates, RatesError>;
 
+    /// The coefficients that give `rates`, if any do; some numbers or none where there are none.
+    fn guess(&self, layers: &[Layer], rates: &LayerRates) -> Option<Vec<f64>>;
+}
+
+impl dyn Scheme {
     /// The coefficients that give `rates`, or `None` where there are none.
-    fn coefficients_of(&self, layers: &[Layer], rates: &LayerRates) -> Option<Vec<f64>>;
+    pub fn coefficients_of(&self, layers: &[Layer], rates: &LayerRates) -> Option<Vec<f64>> {
+        self.guess(layers, rates).filter(|values| are_given(self, layers, values, rates))
+    }
 }
 
 /// Every scheme.
-pub const SCHEMES: &[&dyn Scheme] =
-    &[&global::Global, &free::Free, &depth_decay::DepthDecay, &type_groups::TypeGroups];
+pub const SCHEMES: &[&dyn Scheme] = &[
+    &global::Global,
+    &free::Free,
+    &depth_decay::DepthDecay,
+    &depth_contrast::DepthContrast,
+    &fan_in::FanIn,
+    &type_groups::TypeGroups,
+    &nested_contrasts::NestedContrasts,
+];
 
 /// The scheme called `name`.
 ///
@@ -95,6 +113,24 @@ fn rate_coefficient() -> Coefficient {
 /// A factor on the rate of some layers; 1 leaves them alone.
 fn factor_coefficient(name: &str) -> Coefficient {
     Coefficient { name: name.to_owned(), low: 0.125, high: 8.0, scale: Scale::Log, neutral: 1.0 }
+}
+
+/// A factor on the rate of biases; airbench94 (Jordan 2024) uses 64 for those of batch norms.
+fn bias_coefficient() -> Coefficient {
+    Coefficient { high: 64.0, ..factor_coefficient("bias") }
+}
+
+/// Whether `rates` are those that a scheme gives for `coefficients`, but for rounding.
+fn are_given(
+    scheme: &dyn Scheme,
+    layers: &[Layer],
+    coefficients: &[f64],
+    rates: &LayerRates,
+) -> bool {
+    let Ok(given) = scheme.rates(layers, coefficients) else { return false };
+    let close = |a: f64, b: f64| (a / b - 1.0).abs() < 1e-9;
+    close(given.bias_factor(), rates.bias_factor())
+        && given.iter().zip(rates.iter()).all(|((_, a), (_, b))| close(a, b))
 }
 
 fn from_values(
@@ -138,6 +174,22 @@ mod tests {
         }
     }
 
+    /// Nets of one and two layers have schemes too.
+    #[test]
+    fn shallow_nets_have_all_schemes() {
+        let layers = [Layer::linear("fc1", [8, 4]), Layer::linear("fc2", [4, 2])];
+        for layers in [&layers[..1], &layers[..]] {
+            for scheme in SCHEMES {
+                let coefficients = scheme.coefficients(layers);
+                let values: Vec<_> = coefficients.iter().map(|c| c.at(0.3)).collect();
+                let rates = scheme.rates(layers, &values).unwrap();
+                assert_eq!(rates.iter().count(), layers.len());
+                let back = scheme.coefficients_of(layers, &rates);
+                assert!(back.is_some(), "{} with {} layers", scheme.name(), layers.len());
+            }
+        }
+    }
+
     #[test]
     fn neutral_coefficients_give_one_rate() {
         for layers in all_layers() {
@@ -158,7 +210,20 @@ mod tests {
         assert!(scheme("global").unwrap().coefficients_of(layers, &odd).is_none());
         assert!(scheme("depth-decay").unwrap().coefficients_of(layers, &odd).is_none());
         assert!(scheme("type-groups").unwrap().coefficients_of(layers, &odd).is_none());
+        assert!(scheme("depth-contrast").unwrap().coefficients_of(layers, &odd).is_none());
+        assert!(scheme("fan-in").unwrap().coefficients_of(layers, &odd).is_none());
         assert!(scheme("free").unwrap().coefficients_of(layers, &odd).is_some());
+        // Rates of biases of their own are outside all schemes but two.
+        let biased = LayerRates::uniform(0.1, layers).unwrap().with_bias_factor(2.0).unwrap();
+        for scheme in SCHEMES {
+            let inside = ["type-groups", "nested-contrasts"].contains(&scheme.name());
+            assert_eq!(
+                scheme.coefficients_of(layers, &biased).is_some(),
+                inside,
+                "{}",
+                scheme.name()
+            );
+        }
     }
 
     #[test]

@@ -25,7 +25,7 @@ impl<'a> Dependencies<'a> {
             let when = when.and_then(|when| when.node.entries()).unwrap_or_default();
             Key {
                 name: entry.key,
-                is_group: below.iter().any(|field| field.key == "scheme"),
+                is_group: below.iter().any(|field| super::group::KEYS.contains(&field.key)),
                 parents: source::flat(when).into_iter().map(|(name, _)| name).collect(),
             }
         });

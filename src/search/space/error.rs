@@ -218,7 +218,9 @@ pub enum SpaceFault {
     ContinuousParent { parent: String, distribution: String },
 
     /// `scheme` is no word.
-    #[error("{written} is not the name of a scheme; write it in quotes, such as scheme = \"free\"")]
+    #[error(
+        "{written} is not the name of a scheme or rule; write it in quotes, such as scheme = \"free\""
+    )]
     SchemeName { written: String },
     /// The scheme cannot be used.
     #[error("{0}")]

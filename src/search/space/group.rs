@@ -1,11 +1,15 @@
-//! Groups: hyperparameters that come from one key, the coefficients of a scheme.
+//! Groups: hyperparameters that come from one key, the coefficients of a scheme or rule.
 
 use super::describe::in_words;
 use super::parse::{Fields, fields};
 use super::source::{self, Entry, Place};
 use super::{Choice, Condition, Distribution, Parameter, SpaceError, SpaceFault};
 
-/// Hyperparameters that together are the coefficients of a scheme of per-layer rates.
+/// The keys that name what the coefficients are of; both kinds of name are taken after either.
+pub(super) const KEYS: [&str; 2] = ["scheme", "rule"];
+
+/// Hyperparameters that together are the coefficients of a scheme of per-layer rates, or of
+/// a rule that sets them during training.
 ///
 /// The hyperparameter of coefficient `c` is called `NAME.c`. Its value as a person would write it
 /// is always a number.
@@ -13,7 +17,7 @@ use super::{Choice, Condition, Distribution, Parameter, SpaceError, SpaceFault};
 pub struct Group {
     /// Name, as in the space file.
     pub name: String,
-    /// The scheme.
+    /// The scheme or rule.
     pub scheme: String,
     /// Names of the coefficients, in the scheme's order.
     pub coefficients: Vec<String>,
@@ -54,7 +58,7 @@ impl Groups for NoGroups {
     }
 }
 
-/// Reads a group from the entries of its table, of which `scheme` is one. `conditions` are those
+/// Reads a group from the entries of its table, of which `scheme` is one (its key is in [`KEYS`]). `conditions` are those
 /// of all its coefficients.
 pub(super) fn group(
     place: Place,
@@ -63,7 +67,7 @@ pub(super) fn group(
     conditions: &[Condition],
     groups: &dyn Groups,
 ) -> Result<(Group, Vec<Parameter>), SpaceError> {
-    let scheme_place = place.field("scheme");
+    let scheme_place = place.field(scheme.key);
     let Some(name) = scheme.node.value.as_str() else {
         let written = place.written(scheme.node);
         return Err(scheme_place.error(scheme.node.at, SpaceFault::SchemeName { written }));
@@ -72,7 +76,7 @@ pub(super) fn group(
         .expand(name)
         .map_err(|message| scheme_place.error(scheme.node.at, SpaceFault::Scheme(message)))?;
     let names: Vec<_> = coefficients.iter().map(|(name, ..)| name.as_str()).collect();
-    let others = entries.iter().filter(|entry| !["scheme", "when"].contains(&entry.key));
+    let others = entries.iter().filter(|entry| entry.key != "when" && !KEYS.contains(&entry.key));
     for entry in others.clone() {
         if !names.contains(&entry.key) {
             let fault = SpaceFault::UnknownCoefficient {

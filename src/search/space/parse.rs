@@ -101,7 +101,7 @@ fn add(
         Some(when) => dependencies.conditions(place.field("when"), name, when.node, space),
         None => Ok(Vec::new()),
     };
-    if let Some(scheme) = below.iter().find(|field| field.key == "scheme") {
+    if let Some(scheme) = below.iter().find(|field| group::KEYS.contains(&field.key)) {
         // Faults in the conditions first, as they stand for all coefficients.
         let conditions = conditions(space)?;
         let (group, parameters) = group::group(place, scheme, &below, &conditions, groups)?;
@@ -185,7 +185,7 @@ pub(super) fn fields(place: Place, at: usize, node: Node) -> Result<Fields, Spac
 /// What is wrong with a key that is none of ours.
 fn unknown_key(place: Place, entry: &Entry, has_distribution: bool) -> SpaceFault {
     let key = entry.key.to_owned();
-    let extra = source::nearest(entry.key, ["when", "default", "scheme"]);
+    let extra = source::nearest(entry.key, ["when", "default", "scheme", "rule"]);
     if has_distribution {
         let known = "when and default".into();
         return SpaceFault::UnknownKey { key, nearest: extra, known };
