@@ -8,10 +8,10 @@ use serde_json::json;
 use strata::cli::{self, CommonFlags, Preset, PresetImages, RateFlags, Setup, Stopped};
 use strata::data::Order;
 use strata::figure;
-use strata::objective::{CnnTrial, TrialFiles, TrialTables, run_cnn_trial};
+use strata::objective::{CnnTrial, ProbeTable, Probing, TrialFiles, TrialTables, run_cnn_trial};
 use strata::record::{RunFolder, TrialRow, TrialStatus};
 use strata::search::Reporter;
-use strata::train::{EpochReport, RunInputs, RunSettings};
+use strata::train::{EpochReport, ProbeKind, RunInputs, RunSettings};
 
 const EXPERIMENT: &str = "train";
 
@@ -38,6 +38,17 @@ struct Flags {
     /// epoch is shuffled. Example: --no-shuffle
     #[arg(long, help_heading = "Data")]
     no_shuffle: bool,
+    /// Probe the layers, to probes.csv: headroom and loss-slices before the first epoch; these,
+    /// noise-scale and hessian-trace after each; robustness at the end. Their work counts as images
+    /// trained on. Example: --probes noise-scale,headroom
+    #[arg(
+        long,
+        value_name = "KIND,…",
+        value_enum,
+        value_delimiter = ',',
+        help_heading = "Training"
+    )]
+    probes: Vec<ProbeKind>,
 }
 
 fn main() -> ExitCode {
@@ -96,6 +107,9 @@ fn train(flags: &Flags) -> anyhow::Result<()> {
     settings["bias_factor"] = json!(run.rates.bias_factor());
     settings["rule"] = flags.rates.rule_settings(&run);
     settings["import_weights"] = json!(flags.import_weights);
+    if !flags.probes.is_empty() {
+        settings["probes"] = json!(flags.probes);
+    }
     let out = common.out.clone().unwrap_or_else(|| format!("results/{EXPERIMENT}").into());
     let folder = RunFolder::claim(&out, common.resume, &settings)?;
     let mut manifest = setup.manifest(EXPERIMENT, common, &settings);
@@ -115,9 +129,10 @@ fn train(flags: &Flags) -> anyhow::Result<()> {
         import_weights: flags.import_weights.as_deref(),
         export_weights: flags.export_weights.as_deref(),
         checkpoints: Some(&checkpoints),
+        probing: None,
     };
     let reporter = Reporter::new(common.quiet);
-    let row = run_or_reload(&plan, inputs, &folder, files, &reporter)?;
+    let row = run_or_reload(&plan, inputs, &folder, files, &flags.probes, &reporter)?;
     reporter.finish();
     let Some(row) = row else {
         manifest.update("stopped", setup.started.elapsed().as_secs_f64(), 0, 0);
@@ -146,6 +161,7 @@ fn run_or_reload(
     inputs: RunInputs,
     folder: &RunFolder,
     files: TrialFiles,
+    probes: &[ProbeKind],
     reporter: &Reporter,
 ) -> anyhow::Result<Option<TrialRow>> {
     // Rows beyond the checkpoint will be written again.
@@ -157,7 +173,14 @@ fn run_or_reload(
         return Ok(Some(row.clone()));
     }
     let show = |report: &EpochReport| reporter.say(&epoch_line(report, plan.settings.epochs));
-    Ok(run_cnn_trial(plan, inputs, &tables, files, show)?)
+    if probes.is_empty() {
+        return Ok(run_cnn_trial(plan, inputs, &tables, files, show)?);
+    }
+    let table = ProbeTable::open(folder, |_, step| step <= steps)?;
+    let files = TrialFiles { probing: Some(Probing { kinds: probes, table: &table }), ..files };
+    let row = run_cnn_trial(plan, inputs, &tables, files, show)?;
+    table.sort()?;
+    Ok(row)
 }
 
 fn checkpointed_steps(
@@ -174,7 +197,8 @@ fn checkpointed_steps(
 
 fn epoch_line(report: &EpochReport, epochs: u64) -> String {
     let progress = &report.progress;
-    let speed = progress.images_trained as f64 / progress.seconds.max(1e-9);
+    let images = progress.images_trained + progress.probe_images;
+    let speed = images as f64 / progress.seconds.max(1e-9);
     let validation = match report.validation {
         Some(at) => format!("validation {:.4} {:.2} %", at.loss, 100.0 * at.accuracy),
         None => "diverged".to_owned(),

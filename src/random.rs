@@ -31,7 +31,8 @@ pub enum Purpose {
     Trial = 8,
     /// Permutations, as of ratios across layers in the placebo arm; index = replicate.
     Permutation = 9,
-    /// Probe batches and probe vectors of diagnostics; index = epoch.
+    /// Seeds of probe batches, vectors and the like, and what is drawn with them; index = what, and
+    /// then its number.
     Probe = 10,
     /// What samplers draw; index = trial.
     Sampler = 11,

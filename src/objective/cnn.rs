@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use super::TrialTables;
+use super::{ProbeTable, TrialTables};
 use crate::record::{RecordError, TrialRow, TrialStatus};
 use crate::search::{Command, Ending};
 use crate::train::{
-    EpochEnd, EpochReport, RunInputs, RunSettings, RunStatus, TrainError, TrainingRun,
+    EpochEnd, EpochReport, ProbeKind, RunInputs, RunSettings, RunStatus, TrainError, TrainingRun,
 };
 
 /// A trial to run.
@@ -35,6 +35,31 @@ pub struct TrialFiles<'a> {
     pub export_weights: Option<&'a Path>,
     /// Folder for `last.safetensors` and `best.safetensors`; a run goes on from the former.
     pub checkpoints: Option<&'a Path>,
+    /// What is probed, if anything is.
+    pub probing: Option<Probing<'a>>,
+}
+
+/// Probes of a trial: headroom and loss slices before its first epoch, these and others after each,
+/// robustness at its end.
+#[derive(Clone, Copy, Debug)]
+pub struct Probing<'a> {
+    /// Which.
+    pub kinds: &'a [ProbeKind],
+    /// Where their rows go.
+    pub table: &'a ProbeTable,
+}
+
+impl Probing<'_> {
+    /// Probes the kinds that `wanted` takes.
+    fn probe(
+        &self,
+        trial: u64,
+        run: &mut TrainingRun,
+        wanted: impl Fn(ProbeKind) -> bool,
+    ) -> Result<(), TrialError> {
+        let kinds: Vec<_> = self.kinds.iter().copied().filter(|kind| wanted(*kind)).collect();
+        Ok(self.table.append(trial, &run.probe(&kinds)?)?)
+    }
 }
 
 /// A trial that cannot run or be recorded.
@@ -55,7 +80,7 @@ pub enum TrialError {
 /// Those of `after_epoch`.
 pub(super) fn train(
     run: &mut TrainingRun,
-    mut after_epoch: impl FnMut(&TrainingRun, &EpochReport) -> Result<Command, TrialError>,
+    mut after_epoch: impl FnMut(&mut TrainingRun, &EpochReport) -> Result<Command, TrialError>,
 ) -> Result<Ending, TrialError> {
     while run.progress().status == RunStatus::Running {
         let EpochEnd::Done(report) = run.epoch() else { return Ok(Ending::Paused) };
@@ -95,8 +120,16 @@ pub fn run_cnn_trial(
         run.resume(last)?;
     }
     let last = last.as_deref();
+    if let Some(probing) = files.probing.filter(|_| run.progress().steps == 0) {
+        let ahead = |kind: ProbeKind| matches!(kind, ProbeKind::Headroom | ProbeKind::LossSlices);
+        probing.probe(plan.trial, &mut run, ahead)?;
+    }
     let end = train(&mut run, |run, report| {
         tables.epochs.epoch(plan.trial, report)?;
+        let is_alive = report.progress.status != RunStatus::Diverged;
+        if let Some(probing) = files.probing.filter(|_| is_alive) {
+            probing.probe(plan.trial, run, |kind| kind != ProbeKind::Robustness)?;
+        }
         if report.progress.status != RunStatus::Diverged {
             if let Some(best) = best.as_ref().filter(|_| report.is_best) {
                 run.save_checkpoint(best)?;
@@ -112,8 +145,11 @@ pub fn run_cnn_trial(
         return Ok(None);
     }
 
-    let progress = run.progress().clone();
     let complete = end == Ending::Complete;
+    if let Some(probing) = files.probing.filter(|_| complete) {
+        probing.probe(plan.trial, &mut run, |kind| kind == ProbeKind::Robustness)?;
+    }
+    let progress = run.progress().clone();
     let test = (plan.test && complete).then(|| run.test());
     if let Some(test) = &test {
         tables.epochs.test(plan.trial, test, &progress)?;
@@ -130,7 +166,7 @@ pub fn run_cnn_trial(
         status: if complete { TrialStatus::Complete } else { TrialStatus::Diverged },
         error: String::new(),
         epochs_run: progress.epochs,
-        images_trained: progress.images_trained,
+        images_trained: progress.images_trained + progress.probe_images,
         seconds: progress.seconds,
         value: validation.map(|validation| validation.accuracy),
         validation_loss: validation.map(|validation| validation.loss),

@@ -10,8 +10,8 @@ mod settings;
 mod tables;
 
 pub use analytic::FunctionObjective;
-pub use cnn::{CnnTrial, TrialError, TrialFiles, run_cnn_trial};
+pub use cnn::{CnnTrial, Probing, TrialError, TrialFiles, run_cnn_trial};
 pub use rate_log::{RateLogError, read_rate_log};
 pub use search::{CnnObjective, check_space};
 pub use settings::{Base, LayerGroups};
-pub use tables::{EpochTables, TrialTables};
+pub use tables::{EpochTables, ProbeTable, TrialTables};

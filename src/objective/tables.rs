@@ -3,9 +3,10 @@
 use std::sync::{Mutex, PoisonError};
 
 use crate::record::{
-    CURVE_COLUMNS, LAYER_COLUMNS, RecordError, RunFolder, Table, TrialRow, number, trial_columns,
+    CURVE_COLUMNS, LAYER_COLUMNS, PROBE_COLUMNS, RecordError, RunFolder, Table, TrialRow, number,
+    trial_columns,
 };
-use crate::train::{EpochReport, Evaluation, LayerRow, Progress};
+use crate::train::{EpochReport, Evaluation, LayerRow, ProbeRow, Progress};
 
 /// `curves.csv` and `layers.csv`: rows of running trials, epoch by epoch.
 #[derive(Debug)]
@@ -17,6 +18,7 @@ pub struct EpochTables {
 /// Columns by which two rows are the same.
 const CURVE_KEY: &[&str] = &["trial", "step", "split"];
 const LAYER_KEY: &[&str] = &["trial", "step", "layer"];
+const PROBE_KEY: &[&str] = &["trial", "step", "probe", "layer", "other"];
 
 impl EpochTables {
     /// Opens the tables in `folder`, keeping the rows that `keep` wants by trial and step.
@@ -24,12 +26,9 @@ impl EpochTables {
     /// # Errors
     /// When a table cannot be read or written.
     pub fn open(folder: &RunFolder, keep: impl Fn(u64, u64) -> bool) -> Result<Self, RecordError> {
-        let keep = |row: &csv::StringRecord| {
-            let field = |index: usize| row.get(index).and_then(|text| text.parse::<u64>().ok());
-            matches!((field(0), field(1)), (Some(trial), Some(step)) if keep(trial, step))
-        };
+        let keep = by_trial_and_step(keep);
         let reopen = |name: &str, columns: &[&str]| {
-            Table::reopen(&folder.file(name), owned(columns), keep).map(Mutex::new)
+            Table::reopen(&folder.file(name), owned(columns), &keep).map(Mutex::new)
         };
         Ok(Self {
             curves: reopen("curves.csv", CURVE_COLUMNS)?,
@@ -88,6 +87,47 @@ impl EpochTables {
             table.into_inner().unwrap_or_else(PoisonError::into_inner).sort_unique(key)?;
         }
         Ok(())
+    }
+}
+
+/// `probes.csv`: what probes found in running trials.
+#[derive(Debug)]
+pub struct ProbeTable(Mutex<Table>);
+
+impl ProbeTable {
+    /// Opens the table in `folder`, keeping the rows that `keep` wants by trial and step.
+    ///
+    /// # Errors
+    /// When it cannot be read or written.
+    pub fn open(folder: &RunFolder, keep: impl Fn(u64, u64) -> bool) -> Result<Self, RecordError> {
+        let (path, columns) = (folder.file("probes.csv"), owned(PROBE_COLUMNS));
+        Table::reopen(&path, columns, by_trial_and_step(keep)).map(|table| Self(Mutex::new(table)))
+    }
+
+    /// Records what probes found in a trial.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub fn append(&self, trial: u64, rows: &[ProbeRow]) -> Result<(), RecordError> {
+        let rows: Vec<_> = rows.iter().map(|row| probe_row(trial, row)).collect();
+        lock(&self.0).append_all(&rows)
+    }
+
+    /// Sorts the table by trial and keeps the last of rows that were written again after an
+    /// interruption.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn sort(self) -> Result<(), RecordError> {
+        self.0.into_inner().unwrap_or_else(PoisonError::into_inner).sort_unique(PROBE_KEY)
+    }
+}
+
+/// Asks `keep` about a row that begins with trial and step; a row without them is not kept.
+fn by_trial_and_step(keep: impl Fn(u64, u64) -> bool) -> impl Fn(&csv::StringRecord) -> bool {
+    move |row| {
+        let field = |index: usize| row.get(index).and_then(|text| text.parse::<u64>().ok());
+        matches!((field(0), field(1)), (Some(trial), Some(step)) if keep(trial, step))
     }
 }
 
@@ -184,5 +224,18 @@ fn layer_row(trial: u64, row: &LayerRow) -> Vec<String> {
         number(row.distance_from_init),
         number(row.gradient_cosine),
         number(row.dead_fraction),
+    ]
+}
+
+fn probe_row(trial: u64, row: &ProbeRow) -> Vec<String> {
+    vec![
+        trial.to_string(),
+        row.step.to_string(),
+        row.probe.to_owned(),
+        row.layer.clone().unwrap_or_default(),
+        row.other.clone(),
+        number(row.value),
+        number(row.low),
+        number(row.high),
     ]
 }

@@ -40,6 +40,12 @@ pub const LAYER_COLUMNS: &[&str] = &[
     "dead_fraction",
 ];
 
+/// Columns of `probes.csv`. `layer` is empty for all layers together; `other` is a second layer, a
+/// multiplier of the step, a batch size, or a kind of probe; `low` and `high` are the ends of a 95 %
+/// interval. The figures are those of [`crate::train::TrainingRun::probe`].
+pub const PROBE_COLUMNS: &[&str] =
+    &["trial", "step", "probe", "layer", "other", "value", "low", "high"];
+
 /// A number as a table's field: the shortest text that reads back the same; empty for none and for
 /// what is not finite.
 pub fn number(value: impl Into<Option<f64>>) -> String {

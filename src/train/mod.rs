@@ -33,7 +33,7 @@ pub use error::TrainError;
 use evaluation::Tally;
 pub use evaluation::{Evaluation, evaluate};
 pub use optimizer::{Applied, DecayMode, Method, Optimizer, OptimizerSettings};
-pub use probe::{LayerGradients, curvature_along_gradient, layer_gradients};
+pub use probe::{LayerGradients, ProbeKind, ProbeRow, curvature_along_gradient, layer_gradients};
 pub use ruled::RuleChoice;
 use ruled::{Place, Ruled};
 pub use schedule::Schedule;
@@ -111,6 +111,9 @@ pub struct Progress {
     pub steps: u64,
     /// Images trained on, repeats counted.
     pub images_trained: u64,
+    /// What probes cost, in images trained on.
+    #[serde(default)]
+    pub probe_images: u64,
     /// Wall-clock seconds spent.
     pub seconds: f64,
     /// Last validation.
@@ -152,6 +155,8 @@ pub struct TrainingRun<'a> {
     parameters: Parameters,
     optimizer: Optimizer,
     rule: Option<Ruled>,
+    /// Rates of the layers in the rule's last step.
+    ruled_rates: Option<Vec<f64>>,
     initial: Vec<HostTensor>,
     diagnostics: Option<Diagnostics>,
     progress: Progress,
@@ -177,6 +182,7 @@ impl<'a> TrainingRun<'a> {
             epochs: 0,
             steps: 0,
             images_trained: 0,
+            probe_images: 0,
             seconds: 0.0,
             validation: None,
             best: None,
@@ -188,6 +194,7 @@ impl<'a> TrainingRun<'a> {
             parameters,
             optimizer,
             rule,
+            ruled_rates: None,
             initial: Vec::new(),
             diagnostics: None,
             progress,
@@ -358,9 +365,11 @@ impl<'a> TrainingRun<'a> {
             }
             Some(rule) => {
                 let (parameters, optimizer) = (&mut self.parameters, &mut self.optimizer);
-                rule.step(place, parameters, optimizer, gradients, |parameters| {
+                let rates = rule.step(place, parameters, optimizer, gradients, |parameters| {
                     probe::curvature_along_gradient(net, parameters, images, labels)
-                })
+                });
+                self.ruled_rates.clone_from(&rates);
+                rates
             }
         };
         let is_broken = rates.is_none();

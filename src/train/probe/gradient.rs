@@ -62,7 +62,7 @@ pub fn curvature_along_gradient(
     curvature_along(net, parameters, images, labels, &gradients, RELATIVE_STEP)
 }
 
-fn curvature_along(
+pub(super) fn curvature_along(
     net: &dyn Architecture,
     parameters: &Parameters,
     images: Tensor<4>,
