@@ -15,19 +15,24 @@ use strata::figure;
 use strata::net::Layer;
 use strata::objective::arm::{Arm, Protocol, Repetition, TrialOutcome, column};
 use strata::objective::{
-    Base, CnnTrial, TrialError, TrialFiles, TrialTables, read_rate_log, run_cnn_trial,
+    Base, CnnTrial, ProbeTable, TrialError, TrialFiles, TrialTables, read_rate_log, run_cnn_trial,
 };
-use strata::rates::RateLog;
+use strata::rates::{LayerRates, RateLog};
 use strata::record::{Manifest, RunFolder, TrialRow, replace_file};
 use strata::search::space::Distribution;
 use strata::search::{ObjectiveError, Reporter, run_chains};
-use strata::train::EpochReport;
+use strata::train::{EpochEnd, EpochReport, ProbeKind, RunSettings, RunStatus, TrainingRun};
 
 use super::cost::Cost;
 use super::{ArmText, Budget, EXPERIMENT, Flags, TREATMENT, arms, preset};
 
 /// A winner nearer than this share of the box to one of its ends is "on the border".
 const BORDER: f64 = 0.05;
+
+/// Runs of one epoch in which headroom is measured before the search; their numbers and seeds start
+/// at `PREDICTION`, far from those of trials.
+const PREDICTIONS: u64 = 3;
+const PREDICTION: u64 = 3_000_000;
 
 /// Experiments simulated to see how often the verdict errs.
 const SIMULATIONS: usize = 1_000;
@@ -143,12 +148,47 @@ impl<'a> Experiment<'a> {
         let layers: Vec<_> = self.layers.iter().map(|layer| layer.name.clone()).collect();
         let tables = TrialTables::open(&self.folder, &names, &layers, |_| 0)?;
         let mut rows = tables.finished().to_vec();
+        self.predict()?;
         self.execute(&tables, &mut rows)?;
 
         tables.sort()?;
         rows.sort_by_key(|row| row.trial);
         self.book("complete", &rows)?;
         self.answer(&rows)
+    }
+
+    /// Measures headroom before any search, at the middle of the box of one global rate, after no and
+    /// after one epoch: what rates per layer it predicts is later set beside what the searches found.
+    fn predict(&self) -> anyhow::Result<()> {
+        let path = self.folder.file("probes.csv");
+        if std::fs::read_to_string(path).is_ok_and(|text| text.lines().count() > 1) {
+            return Ok(());
+        }
+        let (low, high) = arms::rate_box(self.flags);
+        let rates = LayerRates::uniform((low * high).sqrt(), &self.layers)?;
+        let inputs = self.setup.inputs(cli::stop_on_interrupt());
+        let mut measured = Vec::new();
+        for number in PREDICTION..PREDICTION + PREDICTIONS {
+            let settings = RunSettings {
+                rates: rates.clone(),
+                epochs: 1,
+                seed: self.protocol.seed.wrapping_add(number),
+                ..self.base.settings.clone()
+            };
+            let mut run = TrainingRun::new(inputs, settings)?;
+            let mut rows = run.probe(&[ProbeKind::Headroom])?;
+            match run.epoch() {
+                EpochEnd::Stopped => return Err(Stopped.into()),
+                EpochEnd::Done(report) if report.progress.status == RunStatus::Diverged => {}
+                EpochEnd::Done(_) => rows.extend(run.probe(&[ProbeKind::Headroom])?),
+            }
+            measured.push((number, rows));
+        }
+        let table = ProbeTable::open(&self.folder, |_, _| false)?;
+        for (number, rows) in &measured {
+            table.append(*number, rows)?;
+        }
+        Ok(table.sort()?)
     }
 
     /// Every repetition of every arm, in the order of the searches; gone past the trials that have
@@ -336,6 +376,10 @@ impl<'a> Experiment<'a> {
                 }
             }
         }
+        notes.push(format!(
+            "Headroom was measured before the searches, on {PREDICTIONS} runs of one epoch and some \
+             thousands of images more for the probes (probes.csv, `cost`); this is charged to no arm."
+        ));
         let retrained = rows.iter().filter(|row| {
             row.hyperparameters
                 .iter()

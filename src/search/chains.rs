@@ -181,7 +181,8 @@ mod tests {
                 Some(result * 2)
             },
         );
-        assert!((5..=6).contains(&jobs), "{jobs}");
+        // Workers may be some results ahead of `done`, but not at the end of all.
+        assert!((5..100).contains(&jobs), "{jobs}");
 
         let never = AtomicBool::new(false);
         let mut jobs = 0;

@@ -1,12 +1,18 @@
 //! A power of the fan-in: η · (fan_in_l / mean)^p, the mean over the layers of this net.
 //!
 //! Maximal-update parametrisation (Yang & Hu 2021) and Everett et al. (2024) predict p from the
-//! optimiser; on one small net it cannot be told from depth.
+//! optimiser; on one small net it cannot be told from depth. A net whose layers all have the same
+//! fan-in has no power to choose.
 
 use super::{Coefficient, LayerRates, RatesError, Scale, Scheme, from_values, rate_coefficient};
 use crate::net::Layer;
 
 pub(super) struct FanIn;
+
+/// Whether layers differ in their fan-in.
+fn differ(layers: &[Layer]) -> bool {
+    layers.windows(2).any(|pair| pair[0].fan_in() != pair[1].fan_in())
+}
 
 /// Each layer's fan-in over the mean.
 fn ratios(layers: &[Layer]) -> Vec<f64> {
@@ -20,7 +26,7 @@ impl Scheme for FanIn {
         "fan-in"
     }
 
-    fn coefficients(&self, _: &[Layer]) -> Vec<Coefficient> {
+    fn coefficients(&self, layers: &[Layer]) -> Vec<Coefficient> {
         let power = Coefficient {
             name: "power".into(),
             low: -1.5,
@@ -28,11 +34,11 @@ impl Scheme for FanIn {
             scale: Scale::Linear,
             neutral: 0.0,
         };
-        vec![rate_coefficient(), power]
+        std::iter::once(rate_coefficient()).chain(differ(layers).then_some(power)).collect()
     }
 
     fn rates(&self, layers: &[Layer], values: &[f64]) -> Result<LayerRates, RatesError> {
-        let (rate, power) = (values[0], values[1]);
+        let (rate, power) = (values[0], values.get(1).copied().unwrap_or(0.0));
         from_values(rate, layers, ratios(layers).into_iter().map(|ratio| rate * ratio.powf(power)))
     }
 
@@ -44,7 +50,10 @@ impl Scheme for FanIn {
         let (mean_x, mean_y) = (mean(&x), mean(&y));
         let square: f64 = x.iter().map(|x| (x - mean_x).powi(2)).sum();
         let product: f64 = x.iter().zip(&y).map(|(x, y)| (x - mean_x) * (y - mean_y)).sum();
-        let power = if square > 0.0 { product / square } else { 0.0 };
+        if !differ(layers) {
+            return Some(vec![mean_y.exp()]);
+        }
+        let power = product / square;
         Some(vec![(mean_y - power * mean_x).exp(), power])
     }
 }
