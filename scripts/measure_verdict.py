@@ -7,7 +7,9 @@
       two moves by FACTOR^4. The same searches without the plant tell where it was. (The ratio of two
       layers is loosely determined in most nets, as one makes up for the other; a narrow hidden layer
       and plain SGD make it count, and many searches tell where it lies.)
-      Writes planted.csv (the winners' ratios) and planted.json (the verdicts, and the ratio found).
+      Writes planted.csv (the winners' ratios) and planted.json: the verdicts, and how far the ratio
+      moved, by the winners alone and by a quadratic surface of validation accuracy over the logarithms
+      of ratio and mean rate, fitted to the better half of all trials (needs NumPy).
 
   scripts/measure_verdict.py control --out results/layer_lr/control
       Runs the protocol again and again on the net `alike`, in which only the sum of the layers' rates
@@ -46,7 +48,24 @@ def comparison(verdict, arm):
     return next(c for c in verdict["comparisons"] if c["arm"] == arm)
 
 
+def fitted(trials, numpy):
+    """Log ratio at the top of a quadratic surface through the better half of the trials."""
+    logs = numpy.log([[float(t["rate.fc1"]), float(t["rate.fc2"])] for t in trials])
+    ratio, mean = logs[:, 0] - logs[:, 1], logs.mean(axis=1)
+    value = numpy.array([float(t["value"]) for t in trials])
+    good = value >= numpy.median(value)
+    q, g = ratio[good], mean[good]
+    design = numpy.stack([numpy.ones_like(q), q, g, q * q, q * g, g * g], axis=1)
+    b = numpy.linalg.lstsq(design, value[good], rcond=None)[0]
+    hessian = numpy.array([[2 * b[3], b[4]], [b[4], 2 * b[5]]])
+    return -numpy.linalg.solve(hessian, b[1:3])[0]
+
+
 def planted(arguments):
+    try:
+        import numpy
+    except ImportError:
+        sys.exit("planted needs NumPy: python3 -m pip install numpy")
     budget = ["--train-images", 4000, "--validation-images", 4000, "--epochs", 4, "--batch-size", 16]
     # Momentum and decay would blur what the plant does: plain SGD is where the ratio is exact.
     plain = ["--momentum", 0, "--weight-decay", 0, "--rate-low", 0.01, "--rate-high", 3]
@@ -68,31 +87,44 @@ def planted(arguments):
                 rates = [float(winner[f"rate.{layer}"]) for layer in ("fc1", "fc2")]
                 ratios.append(math.log(rates[0] / rates[1]))
                 rows.append([name, number, *rates, rates[0] / rates[1], winner["value"]])
-            found[name] = ratios, comparison(verdict, "free")
+            found[name] = ratios, comparison(verdict, "free"), trials
     with open(arguments.out / "planted.csv", "w", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(["net", "search", "rate.fc1", "rate.fc2", "ratio", "validation_accuracy"])
         table.writerows(rows)
-    (before, verdict_before), (after, verdict) = found["as it is"], found["planted"]
+    (before, verdict_before, trials_before), (after, verdict, trials) = found["as it is"], found["planted"]
     moved = statistics.mean(after) - statistics.mean(before)
     error = math.sqrt(sum(statistics.variance(r) / len(r) for r in (before, after)))
+    random = numpy.random.default_rng(0)
+
+    def resampled(trials):
+        by_search = {}
+        for trial in trials:
+            by_search.setdefault(trial["hp.search"], []).append(trial)
+        draws = random.choice(list(by_search), len(by_search))
+        return [trial for search in draws for trial in by_search[search]]
+
+    surface = fitted(trials, numpy) - fitted(trials_before, numpy)
+    draws = [fitted(resampled(trials), numpy) - fitted(resampled(trials_before), numpy) for _ in range(500)]
     wanted = arguments.factor**4
     answer = {
         "factor": arguments.factor,
-        "ratio_moved": math.exp(moved),
-        "ratio_moved_low": math.exp(moved - 1.96 * error),
-        "ratio_moved_high": math.exp(moved + 1.96 * error),
         "ratio_planted": wanted,
+        "ratio_moved": math.exp(surface),
+        "ratio_moved_interval": [math.exp(q) for q in numpy.quantile(draws, [0.025, 0.975])],
+        "ratio_moved_by_winners": math.exp(moved),
+        "ratio_moved_by_winners_interval": [math.exp(moved + z * error) for z in (-1.96, 1.96)],
         "searches": len(after),
+        "trials": len(trials),
         "verdict_planted": verdict["verdict"],
-        "difference_planted": [verdict["difference"], verdict["low"], verdict["high"]],
+        "difference_planted": [verdict[k] for k in ("difference", "low", "high")],
         "verdict_as_it_is": verdict_before["verdict"],
         "difference_as_it_is": [verdict_before[k] for k in ("difference", "low", "high")],
     }
     (arguments.out / "planted.json").write_text(json.dumps(answer, indent=2) + "\n")
     print(json.dumps(answer, indent=2))
-    good = 0.5 <= math.exp(moved) / wanted <= 2 and verdict["verdict"] == "better"
-    print(f"{'holds' if good else 'DOES NOT HOLD'}: ratio moved {math.exp(moved):.1f}, planted {wanted:.1f}")
+    good = 0.5 <= math.exp(surface) / wanted <= 2 and verdict["verdict"] == "better"
+    print(f"{'holds' if good else 'DOES NOT HOLD'}: ratio moved {math.exp(surface):.3f}, planted {wanted:.3f}")
     return 0 if good else 1
 
 
@@ -125,15 +157,15 @@ def main():
     parser.add_argument("what", choices=["planted", "control"])
     parser.add_argument("--out", type=Path, required=True, help="folder for the tables")
     parser.add_argument("--factor", type=float, default=0.5, help="what fc1 is multiplied by")
-    parser.add_argument("--reach", type=float, default=300.0, help="see layer_lr --reach")
+    parser.add_argument("--reach", type=float, default=3000.0, help="see layer_lr --reach")
     parser.add_argument("--sampler", default="tpe")
-    parser.add_argument("--searches", type=int, help="searches an arm [30 planted, 5 control]")
+    parser.add_argument("--searches", type=int, help="searches an arm [20 planted, 5 control]")
     parser.add_argument("--trials", type=int, help="trials a search [40 planted, 12 control]")
     parser.add_argument("--repetitions", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, help="keep the planted runs here, and resume them")
     arguments = parser.parse_args()
-    arguments.searches = arguments.searches or (30 if arguments.what == "planted" else 5)
+    arguments.searches = arguments.searches or (20 if arguments.what == "planted" else 5)
     arguments.trials = arguments.trials or (40 if arguments.what == "planted" else 12)
     return planted(arguments) if arguments.what == "planted" else control(arguments)
 

@@ -101,7 +101,7 @@ fn a_crash_at_any_trial_and_resume_give_the_same_tables() {
     let folder = tempfile::tempdir().unwrap();
     let whole = folder.path().join("whole");
     small_layer_lr(&whole).arg("--quiet").assert().success();
-    for kept in [0, 1, 3, 5, 8, 10, 12, 16, 19, 21, 24, 30, 47, 48] {
+    for kept in [0, 1, 5, 8, 12, 19, 30, 48] {
         let out = folder.path().join(format!("cut{kept}"));
         fs::create_dir(&out).unwrap();
         for name in ["trials.csv", "curves.csv", "layers.csv", "manifest.json"] {
@@ -176,8 +176,11 @@ fn every_arm_runs() {
     let arms = "global,global-plus,free,type-groups,depth-decay,depth-contrast,fan-in,\
                 nested-contrasts,lars,lamb,hypergradient,l-dog,curvature,layca,freezeout,temp-balance";
     let out = folder.path().join("run");
+    let data = ["--dataset", "synthetic", "--train-images", "300", "--validation-images", "100"];
     let sizes = ["--searches", "1", "--trials", "2", "--retrains", "1", "--epochs", "1"];
-    small_layer_lr(&out).args(sizes).args(["--quiet", "--arms", arms]).assert().success();
+    let mut command = strata("layer_lr");
+    command.args(data).args(sizes).args(["--batch-size", "20", "--quiet", "--arms", arms]);
+    command.arg("--out").arg(&out).assert().success();
     let verdict: serde_json::Value =
         serde_json::from_slice(&fs::read(out.join("verdict.json")).unwrap()).unwrap();
     assert!(verdict["arms"].as_array().unwrap().len() >= 16);
@@ -235,7 +238,9 @@ fn the_map_is_whole_and_resumes() {
         }
         crash_after(&cut, kept);
         map(&cut, &["--resume"]);
-        assert_same_tables(&whole, &cut);
+        for name in ["trials.csv", "curves.csv"] {
+            assert_eq!(common::timeless(&whole.join(name)), common::timeless(&cut.join(name)));
+        }
         let text = |out: &Path| fs::read_to_string(out.join("map.csv")).unwrap();
         assert_eq!(text(&whole), text(&cut));
     }

@@ -162,7 +162,9 @@ fn intervals(row: &Row, at: f64, x: &Axis) -> Vec<Mark> {
     let (marker, color) = marker(outcome(row));
     let line = |(low, high): (f64, f64), at: f64, stroke| {
         let points = vec![(low, at), (high, at)];
-        (x.covers(low) || x.covers(high)).then_some(Mark::Line { points, stroke })
+        // One that ends beyond both sides still crosses the plot.
+        let crosses = low < 0.0 && high > 0.0;
+        (x.covers(low) || x.covers(high) || crosses).then_some(Mark::Line { points, stroke })
     };
     let mut marks = Vec::new();
     marks.extend(row.pairs.and_then(|p| line(p, at + LINE, pairs_stroke(color))));
@@ -223,11 +225,11 @@ fn sentences(rows: &[Row], verdict: &Verdict, baseline: &str, effect: Option<f64
         ),
         if over_searches {
             format!(
-                "Thick: {confidence} % bootstrap interval over independent searches; thin: over \
+                "Thick: {confidence} % interval over independent searches (Student's t); thin: over \
                  pairs, which takes the winners found as given."
             )
         } else {
-            format!("Bar: {confidence} % bootstrap interval over pairs.")
+            format!("Bar: {confidence} % interval over pairs.")
         },
     ];
     if let Some(effect) = effect {
