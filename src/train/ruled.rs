@@ -112,10 +112,9 @@ impl Ruled {
             empty()
         };
         let mut open = Some(gradients);
-        let directions = match open.take_if(|_| self.rule.wants_direction()) {
-            Some(gradients) => Some(optimizer.directions(parameters, gradients, &unruled)),
-            None => None,
-        };
+        let directed = open.take_if(|_| self.rule.wants_direction());
+        let directions =
+            directed.map(|gradients| optimizer.directions(parameters, gradients, &unruled));
         let direction = match &directions {
             Some(all) => of_layers(parameters, all.iter().map(Option::as_ref)),
             None => empty(),

@@ -77,12 +77,13 @@ impl TrainingRun<'_> {
     }
 }
 
+/// A parabola of resampled chunks, with the best steps on it, if it has any.
+type Resampled = (Parabola, Option<Best>);
+
 /// The rows of a parabola with intervals from resampled ones.
-fn report_parabola(rows: &mut Rows, parabola: &Parabola, resampled: &[(Parabola, Option<Best>)]) {
+fn report_parabola(rows: &mut Rows, parabola: &Parabola, resampled: &[Resampled]) {
     let layers = parabola.slopes.len();
-    let over = |of: &dyn Fn(&(Parabola, Option<Best>)) -> Option<f64>| {
-        percentiles(resampled.iter().map(of))
-    };
+    let over = |of: &dyn Fn(&Resampled) -> Option<f64>| percentiles(resampled.iter().map(of));
     for l in 0..layers {
         rows.add("slope", l, "", parabola.slopes[l], over(&|(at, _)| Some(at.slopes[l])));
     }

@@ -43,7 +43,8 @@ impl TrainingRun<'_> {
         }
         let (b, large) = (size as f64, (CHUNKS * size) as f64);
         let resamples = self.resamples(DRAWS);
-        for layer in 0..=layers {
+        // The last is of all layers together.
+        for layer in (0..layers).chain([layers]) {
             let estimate = |units: &[usize]| {
                 Noise::estimate(units.iter().map(|&unit| draws[unit][layer]), b, large)
             };
