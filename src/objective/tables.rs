@@ -224,6 +224,8 @@ fn layer_row(trial: u64, row: &LayerRow) -> Vec<String> {
         number(row.distance_from_init),
         number(row.gradient_cosine),
         number(row.dead_fraction),
+        number(row.init_cosine),
+        number(row.gradient_product),
     ]
 }
 

@@ -38,6 +38,8 @@ pub const LAYER_COLUMNS: &[&str] = &[
     "distance_from_init",
     "gradient_cosine",
     "dead_fraction",
+    "init_cosine",
+    "gradient_product",
 ];
 
 /// Columns of `probes.csv`. `layer` is empty for all layers together; `other` is a second layer, a

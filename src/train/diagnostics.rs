@@ -29,6 +29,10 @@ pub struct LayerRow {
     pub rotation: f64,
     /// ‖w − w₀‖ after the step, w₀ the initial weights.
     pub distance_from_init: f64,
+    /// cos(w, w₀) after the step.
+    pub init_cosine: f64,
+    /// ⟨g_t, g_{t−1}⟩; none where there is no `gradient_cosine`.
+    pub gradient_product: Option<f64>,
     /// cos(g_t, g_{t−1}); none in the first step of a run or after a resume.
     pub gradient_cosine: Option<f64>,
     /// Share of the layer's ReLU outputs (channel × position, after a pool) that are zero for
@@ -122,6 +126,8 @@ impl Diagnostics {
                 relative_update: distance(&new, &old) / norm(&old),
                 rotation: angle(&old, &new),
                 distance_from_init: distance(&new, &of_layer(&self.initial)),
+                init_cosine: cosine(&new, &of_layer(&self.initial)),
+                gradient_product: previous.as_ref().map(|(_, p)| dot(&of_layer(p), &gradient)),
                 gradient_cosine: previous.as_ref().map(|(_, p)| cosine(&of_layer(p), &gradient)),
                 dead_fraction: dead.iter().find(|(at, _)| *at == layer).map(|(_, share)| *share),
             }

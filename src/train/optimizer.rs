@@ -257,3 +257,100 @@ impl Optimizer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::{NetOptions, build, host};
+
+    /// How far one plain SGD step without a gradient shrinks each layer's first weight, and λ as it is
+    /// recorded, by layer rates, a schedule's factor and a decay mode.
+    fn shrunk(mode: DecayMode, factor: f64) -> Vec<(f64, f64)> {
+        let net = build("mlp", &NetOptions::default()).unwrap();
+        let device = crate::device::test_device();
+        let mut parameters = Parameters::initialise(net.as_ref(), 1, &device);
+        let rates = LayerRates::uniform(0.1, &net.layers()).unwrap();
+        let rates = rates.with_overrides(&[("fc2".into(), 0.4)]).unwrap();
+        let settings = OptimizerSettings {
+            momentum: 0.0,
+            weight_decay: 0.5,
+            decay_mode: mode,
+            ..OptimizerSettings::default()
+        };
+        let mut optimizer = Optimizer::new(settings, &rates, &parameters).unwrap();
+        let first = |parameters: &Parameters| {
+            [0, 2].map(|index| f64::from(host(&parameters.trained[index].value)[0]))
+        };
+        let before = first(&parameters);
+        let gradients = parameters.trained.iter().map(|p| Some(p.value.zeros_like())).collect();
+        let applied = optimizer.applied(&optimizer.scheduled(factor), factor);
+        optimizer.step(&mut parameters, gradients, &applied);
+        let after = first(&parameters);
+        (0..2).map(|l| (1.0 - after[l] / before[l], applied[l].decay)).collect()
+    }
+
+    fn assert_close(found: &[(f64, f64)], wanted: [(f64, f64); 2]) {
+        for ((shrunk, decay), (by, lambda)) in found.iter().zip(wanted) {
+            assert!((shrunk - by).abs() < 1e-5 && (decay - lambda).abs() < 1e-12, "{found:?}");
+        }
+    }
+
+    /// Rates .1 (the overall one) and .4, λ = .5, halved by the schedule.
+    #[test]
+    fn decay_modes_shrink_as_they_say() {
+        assert_close(&shrunk(DecayMode::Coupled, 0.5), [(0.025, 0.5), (0.1, 0.5)]);
+        assert_close(&shrunk(DecayMode::RateDecayFixed, 0.5), [(0.025, 0.5), (0.025, 0.125)]);
+        assert_close(&shrunk(DecayMode::DecayFixed, 0.5), [(0.05, 1.0), (0.05, 0.25)]);
+        assert_close(&shrunk(DecayMode::DecayFixed, 1.0), [(0.05, 0.5), (0.05, 0.125)]);
+    }
+
+    #[test]
+    fn a_layer_of_rate_0_stays_and_biases_have_their_factor() {
+        let net = build("mlp", &NetOptions::default()).unwrap();
+        let device = crate::device::test_device();
+        let start = Parameters::initialise(net.as_ref(), 1, &device);
+        let rates = LayerRates::uniform(0.1, &net.layers()).unwrap();
+        let rates = rates.with_bias_factor(3.0).unwrap().with_frozen(&["fc1".into()]).unwrap();
+        let settings = OptimizerSettings { weight_decay: 0.0, ..OptimizerSettings::default() };
+        let mut optimizer = Optimizer::new(settings, &rates, &start).unwrap();
+        let mut parameters = start.clone();
+        let gradients = start.trained.iter().map(|p| Some(p.value.ones_like())).collect();
+        let applied = optimizer.applied(&optimizer.scheduled(1.0), 1.0);
+        optimizer.step(&mut parameters, gradients, &applied);
+        let moved = |index: usize| {
+            host(&start.trained[index].value)[0] - host(&parameters.trained[index].value)[0]
+        };
+        assert_eq!((moved(0), moved(1)), (0.0, 0.0));
+        assert!((moved(2) - 0.1).abs() < 1e-6 && (moved(3) - 0.3).abs() < 1e-6);
+    }
+
+    /// The step of rules that look at directions is the step of those that do not.
+    #[test]
+    fn following_directions_is_stepping() {
+        let net = build("mlp", &NetOptions::default()).unwrap();
+        let device = crate::device::test_device();
+        let start = Parameters::initialise(net.as_ref(), 1, &device);
+        let rates = LayerRates::uniform(0.1, &net.layers()).unwrap();
+        for method in [Method::Sgd, Method::AdamW] {
+            for decay_mode in [DecayMode::Coupled, DecayMode::DecayFixed] {
+                let settings = OptimizerSettings { method, decay_mode, ..Default::default() };
+                let mut one = Optimizer::new(settings, &rates, &start).unwrap();
+                let mut other = one.clone();
+                let (mut stepped, mut followed) = (start.clone(), start.clone());
+                for _ in 0..3 {
+                    let gradients =
+                        || start.trained.iter().map(|p| Some(p.value.clone())).collect();
+                    let applied = one.applied(&one.scheduled(1.0), 1.0);
+                    one.step(&mut stepped, gradients(), &applied);
+                    let directions = other.directions(&followed, gradients(), &applied);
+                    other.follow(&mut followed, directions, &other.scheduled(1.0));
+                }
+                for (a, b) in stepped.to_host().iter().zip(followed.to_host()) {
+                    for (a, b) in a.values.iter().zip(b.values) {
+                        assert!((a - b).abs() < 1e-6, "{method:?} {decay_mode:?}: {a} {b}");
+                    }
+                }
+            }
+        }
+    }
+}
