@@ -142,8 +142,7 @@ fn outcome<'a>(verdict: &'a Verdict, [baseline, other]: [&str; 2]) -> Option<Out
     if let Some(comparison) = verdict.comparison(other) {
         let same = comparison.baseline.as_deref().is_none_or(|name| name == baseline);
         let over_searches = comparison.unit.as_deref() == Some("search");
-        let words =
-            if over_searches { "bootstrap interval over searches" } else { PAIRED_INTERVAL };
+        let words = if over_searches { "interval over searches" } else { PAIRED_INTERVAL };
         return Some(Outcome {
             difference: comparison.difference.filter(|_| same)?,
             interval: comparison.low.zip(comparison.high),
@@ -300,7 +299,7 @@ mod tests {
         let sheet = Difference.plan(&run).unwrap().unwrap();
         assert_eq!(sheet.panels.len(), 2);
         assert!(sheet.title.contains("+0.40 [−0.10, +0.90]"), "{}", sheet.title);
-        assert!(sheet.caption.contains("bar: 95 % bootstrap interval over searches"));
+        assert!(sheet.caption.contains("bar: 95 % interval over searches"));
         run.verdict = None;
         let sheet = Difference.plan(&run).unwrap().unwrap();
         assert_eq!(sheet.panels.len(), 1);
