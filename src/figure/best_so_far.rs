@@ -16,6 +16,8 @@ const QUARTILES: usize = 5;
 /// The accuracy axis shows what is found after this share of the budget: the first trials of a
 /// search may be arbitrarily bad.
 const BEGINNING: f64 = 0.2;
+/// And the bands after this share.
+const SETTLED: f64 = 0.5;
 
 /// How the best validation accuracy grows with the budget, for each arm.
 pub(super) struct BestSoFar;
@@ -120,7 +122,8 @@ impl Figure for BestSoFar {
                          least to greatest."
                     ),
                 },
-                "Lines start when every search has a result.".to_owned(),
+                "Lines start when every search has a result; what lies under the axis is cut off."
+                    .to_owned(),
             ],
         );
         let title = title(&arms, baseline, budget);
@@ -181,8 +184,11 @@ fn steps(paths: &[Vec<(f64, f64)>]) -> Envelope {
 fn y_axis(arms: &[Arm]) -> Axis {
     let end = arms.iter().filter_map(|a| Some(a.median.last()?.0)).fold(0.0, f64::max);
     let values = arms.iter().flat_map(|arm| {
-        let late = arm.band.iter().filter(move |p| p.0 >= end * BEGINNING);
-        late.flat_map(|&(_, low, high)| [low, high]).chain(arm.median.last().map(|p| p.1))
+        let late = arm.median.iter().filter(move |p| p.0 >= end * BEGINNING).map(|p| p.1);
+        // An unlucky search may take longer: of the bands, only what they come to.
+        let settled = arm.band.iter().filter(move |p| p.0 >= end * SETTLED);
+        let settled = settled.chain(arm.band.last()).flat_map(|&(_, low, high)| [low, high]);
+        late.chain(settled)
     });
     let label =
         if arms.len() > FEW_ARMS { "best so far (%)" } else { "best validation accuracy (%)" };

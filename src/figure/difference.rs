@@ -142,8 +142,7 @@ fn outcome<'a>(verdict: &'a Verdict, [baseline, other]: [&str; 2]) -> Option<Out
     if let Some(comparison) = verdict.comparison(other) {
         let same = comparison.baseline.as_deref().is_none_or(|name| name == baseline);
         let over_searches = comparison.unit.as_deref() == Some("search");
-        let words =
-            if over_searches { "interval over searches (Student's t)" } else { PAIRED_INTERVAL };
+        let words = if over_searches { "interval over searches" } else { PAIRED_INTERVAL };
         return Some(Outcome {
             difference: comparison.difference.filter(|_| same)?,
             interval: comparison.low.zip(comparison.high),

@@ -40,7 +40,8 @@ impl Figure for Forest {
         let baseline = baseline.unwrap_or("the baseline");
         let effect = verdict.smallest_effect.map(|e| e * 100.0).filter(|e| *e > 0.0);
         let panels = vec![panel(&rows, baseline, effect)];
-        let caption = summary::caption(run, &sentences(&rows, verdict, baseline, effect));
+        let caption =
+            summary::caption(run, &sentences(&rows, verdict, baseline, effect, &panels[0].x));
         let (title, legend) = (title(&rows, baseline), legend(&rows, effect));
         Ok(Some(Sheet { title, legend, panels, rows: Rows::Pairs, caption }))
     }
@@ -162,9 +163,8 @@ fn intervals(row: &Row, at: f64, x: &Axis) -> Vec<Mark> {
     let (marker, color) = marker(outcome(row));
     let line = |(low, high): (f64, f64), at: f64, stroke| {
         let points = vec![(low, at), (high, at)];
-        // One that ends beyond both sides still crosses the plot.
-        let crosses = low < 0.0 && high > 0.0;
-        (x.covers(low) || x.covers(high) || crosses).then_some(Mark::Line { points, stroke })
+        // What of it lies on the axis; it may reach beyond both ends.
+        (x.place(low) < x.place(high)).then_some(Mark::Line { points, stroke })
     };
     let mut marks = Vec::new();
     marks.extend(row.pairs.and_then(|p| line(p, at + LINE, pairs_stroke(color))));
@@ -209,7 +209,13 @@ fn legend(rows: &[Row], effect: Option<f64>) -> Vec<Key> {
     keys
 }
 
-fn sentences(rows: &[Row], verdict: &Verdict, baseline: &str, effect: Option<f64>) -> Vec<String> {
+fn sentences(
+    rows: &[Row],
+    verdict: &Verdict,
+    baseline: &str,
+    effect: Option<f64>,
+    x: &Axis,
+) -> Vec<String> {
     let n: Vec<f64> = rows.iter().filter_map(|r| Some(r.comparison.n? as f64)).collect();
     let n = match summary::range(&n) {
         Some((low, high)) if low == high => format!("n = {low} pairs per arm"),
@@ -225,8 +231,8 @@ fn sentences(rows: &[Row], verdict: &Verdict, baseline: &str, effect: Option<f64
         ),
         if over_searches {
             format!(
-                "Thick: {confidence} % interval over independent searches (Student's t); thin: over \
-                 pairs, which takes the winners found as given."
+                "Thick: {confidence} % interval over independent searches; thin: over pairs, which \
+                 takes the winners found as given."
             )
         } else {
             format!("Bar: {confidence} % interval over pairs.")
@@ -237,6 +243,10 @@ fn sentences(rows: &[Row], verdict: &Verdict, baseline: &str, effect: Option<f64
             "Shaded: ±{} points, the smallest effect of interest, fixed in advance.",
             axis::number(effect)
         ));
+    }
+    let ends = rows.iter().flat_map(|r| [r.interval, r.pairs]).flatten();
+    if ends.into_iter().any(|(low, high)| !x.covers(low) || !x.covers(high)) {
+        sentences.push("Bars that end at an edge go on beyond it: see the numbers.".to_owned());
     }
     if rows.iter().any(|r| r.comparison.holm_p.is_some()) {
         sentences.push("p: after Holm's correction over the arms.".to_owned());
@@ -300,6 +310,19 @@ mod tests {
         assert!(!panel.x.covers(-40.0) && panel.x.covers(2.9));
         let words = panel.marks.iter().filter(|m| matches!(m, Mark::Label(_)));
         assert_eq!(words.count(), 1);
+    }
+
+    #[test]
+    fn an_interval_beyond_both_ends_crosses_the_plot() {
+        let mut run = run();
+        let verdict = run.verdict.as_mut().unwrap();
+        let lars = &mut verdict.comparisons.as_mut().unwrap()[2];
+        (lars.low, lars.high) = (Some(-0.6), Some(0.6));
+        (lars.pairs_low, lars.pairs_high) = (Some(-0.6), Some(0.6));
+        let sheet = Forest.plan(&run).unwrap().unwrap();
+        let lines = sheet.panels[0].marks.iter().filter(|m| matches!(m, Mark::Line { .. }));
+        assert_eq!(lines.count(), 2 * 2 + 1);
+        assert!(sheet.caption.contains("go on beyond it"), "{}", sheet.caption);
     }
 
     #[test]

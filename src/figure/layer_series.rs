@@ -226,7 +226,7 @@ fn series(run: &Run, finals: &Finals, values: &Values) -> Vec<Series> {
         let late = summary::median(&late.collect::<Vec<_>>());
         let runs = of_trial.map(|points| summary::thin(points.clone(), Averaging::Geometric));
         let runs: Vec<_> = runs.filter(|r| !r.is_empty()).collect();
-        let envelope = summary::envelope(&runs);
+        let envelope = summary::envelope(&runs, 0.0);
         (!runs.is_empty()).then_some(Series { layer, runs: runs.len(), envelope, late })
     };
     (0..run.layers.len()).filter_map(one).collect()

@@ -11,6 +11,8 @@ use super::{Figure, FigureError};
 
 /// Up to so many runs are drawn one by one beside their median.
 const FEW: usize = 5;
+/// From so many models of each of many arms on, the band shows quartiles.
+const QUARTILES: usize = 5;
 /// More arms than this have a panel each.
 const FEW_ARMS: usize = 3;
 /// Where differences of a point count, the axis shows what is reached after this share of training.
@@ -61,14 +63,18 @@ impl Figure for LearningCurves {
         let mut finals = summary::finals(run);
         finals.retain(|f| f.trials.iter().any(|t| run.curves.iter().any(|p| p.trial == t.trial)));
         let epochs = finals.iter().flat_map(|f| &f.trials).all(|t| t.images_per_epoch().is_some());
-        let accuracy = series(run, &finals, epochs, |p| p.accuracy.map(|a| a * 100.0));
-        let loss = series(run, &finals, epochs, |p| p.loss);
+        // A single run that breaks down must not stretch the small panels of many arms.
+        let fewest = finals.iter().map(|f| f.trials.len()).min().unwrap_or(0);
+        let quartiles = finals.len() > FEW_ARMS && fewest >= QUARTILES;
+        let share = if quartiles { 0.25 } else { 0.0 };
+        let accuracy = series(run, &finals, epochs, share, |p| p.accuracy.map(|a| a * 100.0));
+        let loss = series(run, &finals, epochs, share, |p| p.loss);
         if accuracy.is_empty() && loss.is_empty() {
             return Ok(None);
         }
         let x_label = if epochs { "epochs" } else { "images trained" };
         if finals.len() > FEW_ARMS && !accuracy.is_empty() {
-            return Ok(Some(apart(run, &finals, &accuracy, x_label)));
+            return Ok(Some(apart(run, &finals, &accuracy, quartiles, x_label)));
         }
         let log_loss = spans_decades(&loss);
         let y_label = if log_loss { "loss (nats, log scale)" } else { "loss (nats)" };
@@ -108,7 +114,13 @@ impl Figure for LearningCurves {
 }
 
 /// A panel for each arm's accuracy, with the baseline's in each of the others.
-fn apart(run: &Run, finals: &[Finals], accuracy: &[Series], x_label: &str) -> Sheet {
+fn apart(
+    run: &Run,
+    finals: &[Finals],
+    accuracy: &[Series],
+    quartiles: bool,
+    x_label: &str,
+) -> Sheet {
     let baseline = searches::baseline(run);
     let validation = |s: &&Series| SPLITS[s.split].0 == Split::Validation;
     let reference = accuracy.iter().filter(validation);
@@ -156,7 +168,8 @@ fn apart(run: &Run, finals: &[Finals], accuracy: &[Series], x_label: &str) -> Sh
         })
         .collect();
     if accuracy.iter().any(Series::has_band) {
-        legend.push(Key::band("least to greatest over models", theme::MUTED));
+        let band = if quartiles { "quartiles" } else { "least to greatest" };
+        legend.push(Key::band(format!("{band} over models"), theme::MUTED));
     }
     if let Some(reference) = reference {
         legend.push(Key::stroke(format!("{}, validation", finals[reference.arm].name), dotted));
@@ -177,7 +190,7 @@ fn apart(run: &Run, finals: &[Finals], accuracy: &[Series], x_label: &str) -> Sh
     Sheet { title: title(finals, accuracy, &[]), legend, panels, rows, caption }
 }
 
-fn series(run: &Run, finals: &[Finals], epochs: bool, measure: Measure) -> Vec<Series> {
+fn series(run: &Run, finals: &[Finals], epochs: bool, share: f64, measure: Measure) -> Vec<Series> {
     let mut all = Vec::new();
     for (arm, of_arm) in finals.iter().enumerate() {
         for (split, &(wanted, ..)) in SPLITS.iter().enumerate() {
@@ -189,7 +202,7 @@ fn series(run: &Run, finals: &[Finals], epochs: bool, measure: Measure) -> Vec<S
                 summary::thin(points.collect(), Averaging::Arithmetic)
             };
             let runs: Vec<_> = of_arm.trials.iter().map(curve).filter(|r| !r.is_empty()).collect();
-            let envelope = summary::envelope(&runs);
+            let envelope = summary::envelope(&runs, share);
             if !runs.is_empty() {
                 all.push(Series { arm, split, runs, envelope });
             }

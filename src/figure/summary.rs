@@ -139,7 +139,7 @@ pub(super) fn thin(mut points: Vec<(f64, f64)>, averaging: Averaging) -> Vec<(f6
     points.chunks(size).filter_map(one).collect()
 }
 
-/// The median of several runs with their least and greatest value, over x.
+/// The median of several runs with a band around it, over x.
 #[derive(Default)]
 pub(super) struct Envelope {
     pub median: Vec<(f64, f64)>,
@@ -147,8 +147,9 @@ pub(super) struct Envelope {
 }
 
 /// Puts runs that were measured at different x on one grid, each interpolated within its own
-/// range, so that a run that ended early counts only as far as it went.
-pub(super) fn envelope(runs: &[Vec<(f64, f64)>]) -> Envelope {
+/// range, so that a run that ended early counts only as far as it went. The band leaves out this
+/// share of the runs at either side: 0 for least to greatest.
+pub(super) fn envelope(runs: &[Vec<(f64, f64)>], share: f64) -> Envelope {
     let mut grid: Vec<f64> = runs.iter().flatten().map(|p| p.0).collect();
     grid.sort_by(f64::total_cmp);
     grid.dedup();
@@ -160,7 +161,8 @@ pub(super) fn envelope(runs: &[Vec<(f64, f64)>]) -> Envelope {
             continue;
         }
         let values: Vec<f64> = runs.iter().filter_map(|run| interpolate(run, x)).collect();
-        if let (Some(middle), Some((low, high))) = (median(&values), range(&values)) {
+        let ends = quantile(&values, share).zip(quantile(&values, 1.0 - share));
+        if let Some((middle, (low, high))) = median(&values).zip(ends) {
             envelope.median.push((x, middle));
             envelope.band.push((x, low, high));
         }
@@ -267,7 +269,7 @@ pub(super) fn by_many_arms(values: &[(&str, f64, String)]) -> String {
     let greatest = values.iter().reduce(|a, b| if b.1 > a.1 { b } else { a });
     match (values, greatest) {
         ([first, _, _, _, ..], Some(most)) => {
-            let rank = format!("{} ({}, the greatest of {})", most.2, most.0, values.len());
+            let rank = format!("{} ({}, greatest of {})", most.2, most.0, values.len());
             if first.0 == most.0 { rank } else { format!("{} ({}) and {rank}", first.2, first.0) }
         }
         _ => {
@@ -302,7 +304,7 @@ mod tests {
     fn runs_on_different_grids_meet() {
         let long: Vec<(f64, f64)> = (0..=4).map(|i| (f64::from(i), f64::from(i))).collect();
         let short = vec![(0.0, 10.0), (2.0, 12.0)];
-        let envelope = envelope(&[long, short]);
+        let envelope = envelope(&[long, short], 0.0);
         assert_eq!(envelope.median[1], (1.0, 6.0));
         assert_eq!(envelope.band[1], (1.0, 1.0, 11.0));
         // Past the end of the short run only the long one counts.
@@ -315,14 +317,14 @@ mod tests {
         let thinned = thin(points, Averaging::Geometric);
         assert!(thinned.len() <= POINTS && thinned.windows(2).all(|w| w[0].0 < w[1].0));
         assert!(thinned.iter().all(|p| (p.1 - 2.0).abs() < 1e-12));
-        assert!(envelope(&[]).median.is_empty());
+        assert!(envelope(&[], 0.0).median.is_empty());
     }
 
     #[test]
     fn of_many_arms_the_first_and_the_greatest_are_told() {
         let values = [("a", 1.0), ("b", 3.0), ("c", 2.0), ("d", 0.0)];
         let values = values.map(|(name, value)| (name, value, format!("{value} %")));
-        assert_eq!(by_many_arms(&values), "1 % (a) and 3 % (b, the greatest of 4)");
+        assert_eq!(by_many_arms(&values), "1 % (a) and 3 % (b, greatest of 4)");
         assert_eq!(by_many_arms(&values[1..]), "3 % (b), 2 % (c), 0 % (d)");
         assert_eq!(by_many_arms(&values[..2]), "1 % (a) and 3 % (b)");
     }
