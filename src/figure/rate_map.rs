@@ -237,19 +237,6 @@ mod tests {
     }
 
     #[test]
-    fn of_several_global_rates_the_best_counts() {
-        let mut run = run();
-        // Worse trials of the same cells, in front of the best ones and behind them.
-        let worse = |trial: &Trial| Trial { value: trial.value.map(|v| v - 0.1), ..trial.clone() };
-        let at_one = run.trials.iter().filter(|t| t.settings[1] == "1");
-        let others: Vec<Trial> = at_one.map(worse).collect();
-        run.trials = [others.clone(), run.trials, others].concat();
-        let series = series(&run);
-        let conv1 = series.iter().find(|s| s.layer == "conv1" && s.base == 1).unwrap();
-        assert!((conv1.changes[0].mean + 0.8).abs() < 1e-9, "{}", conv1.changes[0].mean);
-    }
-
-    #[test]
     fn each_layer_has_a_panel_of_two_lines() {
         let sheet = RateMap.plan(&run()).unwrap().unwrap();
         let titles: Vec<&str> = sheet.panels.iter().map(|p| p.title.as_str()).collect();
