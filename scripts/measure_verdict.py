@@ -129,7 +129,7 @@ def planted(arguments):
 
 
 def control(arguments):
-    budget = ["--train-images", 2000, "--validation-images", 1000, "--epochs", 3, "--batch-size", 16]
+    budget = ["--train-images", 1000, "--validation-images", 1000, "--epochs", 2, "--batch-size", 16]
     search = ["--searches", arguments.searches, "--trials", arguments.trials, "--retrains", 4]
     arguments.out.mkdir(parents=True, exist_ok=True)
     rows = []
@@ -159,14 +159,14 @@ def main():
     parser.add_argument("--factor", type=float, default=0.5, help="what fc1 is multiplied by")
     parser.add_argument("--reach", type=float, default=3000.0, help="see layer_lr --reach")
     parser.add_argument("--sampler", default="tpe")
-    parser.add_argument("--searches", type=int, help="searches an arm [20 planted, 5 control]")
-    parser.add_argument("--trials", type=int, help="trials a search [40 planted, 12 control]")
+    parser.add_argument("--searches", type=int, help="searches an arm [20 planted, 3 control]")
+    parser.add_argument("--trials", type=int, help="trials a search [40 planted, 8 control]")
     parser.add_argument("--repetitions", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, help="keep the planted runs here, and resume them")
     arguments = parser.parse_args()
-    arguments.searches = arguments.searches or (20 if arguments.what == "planted" else 5)
-    arguments.trials = arguments.trials or (40 if arguments.what == "planted" else 12)
+    arguments.searches = arguments.searches or (20 if arguments.what == "planted" else 3)
+    arguments.trials = arguments.trials or (40 if arguments.what == "planted" else 8)
     return planted(arguments) if arguments.what == "planted" else control(arguments)
 
 
