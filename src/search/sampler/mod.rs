@@ -13,7 +13,6 @@ mod log_sum;
 mod parzen;
 mod random;
 mod sobol;
-mod sobol_directions;
 #[cfg(test)]
 mod suite;
 mod tpe;

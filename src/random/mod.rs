@@ -4,6 +4,9 @@
 //! index (an epoch, a trial, a class, an image). So a draw depends on what it is for and never on
 //! what was drawn before it: a resumed study, or one with other workers, continues bit for bit.
 
+pub mod sobol;
+mod sobol_directions;
+
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -40,6 +43,8 @@ pub enum Purpose {
     Scheduler = 12,
     /// Noise of analytic objectives; index = trial.
     Noise = 13,
+    /// Designs of sensitivity analyses; index = trajectory, dimension and the like.
+    Design = 14,
 }
 
 /// Separates our keys from those of any other user of ChaCha with small integer seeds.
