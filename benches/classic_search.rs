@@ -21,7 +21,7 @@ use strata::random::{Purpose, stream};
 use strata::rates::LayerRates;
 use strata::search::run_parallel;
 use strata::train::{
-    EpochEnd, OptimizerSettings, RunInputs, RunSettings, RunStatus, Schedule, TrainingRun,
+    EpochEnd, OptimizerSettings, RunInputs, RunSettings, RunStatus, Schedule, Start, TrainingRun,
 };
 
 #[derive(Debug, Parser)]
@@ -106,7 +106,7 @@ fn main() -> anyhow::Result<()> {
             augmentation: Augmentation::None,
             diagnostics_every: None,
             rule: None,
-            planted: Vec::new(),
+            start: Start::default(),
         };
         let mut run = TrainingRun::new(RunInputs { net: net.as_ref(), ..inputs }, settings)?;
         let mut outcome = Outcome { epochs: 0, loss: f64::INFINITY, accuracy: 0.0 };
@@ -146,7 +146,7 @@ fn main() -> anyhow::Result<()> {
             augmentation: Augmentation::None,
             diagnostics_every: None,
             rule: None,
-            planted: Vec::new(),
+            start: Start::default(),
         };
         TrainingRun::new(inputs, settings).map(drop)
     };

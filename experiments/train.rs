@@ -11,7 +11,7 @@ use strata::figure;
 use strata::objective::{CnnTrial, ProbeTable, Probing, TrialFiles, TrialTables, run_cnn_trial};
 use strata::record::{RunFolder, TrialRow, TrialStatus};
 use strata::search::Reporter;
-use strata::train::{EpochReport, ProbeKind, RunInputs, RunSettings};
+use strata::train::{EpochReport, ProbeKind, RunInputs, RunSettings, Start};
 
 const EXPERIMENT: &str = "train";
 
@@ -75,7 +75,7 @@ fn train(flags: &Flags) -> anyhow::Result<()> {
         schedule: common.schedule,
         rates,
         rule,
-        planted: common.planted(),
+        start: Start::planted(common.planted()),
         seed: common.seed,
         order,
         augmentation: common.augment,

@@ -8,7 +8,7 @@ use strata::objective::arm::{Arm, column};
 use strata::objective::{Base, LayerGroups, check_space};
 use strata::rates::{LayerRates, RULES};
 use strata::search::space::{Distribution, Group, Space};
-use strata::train::{Method, RunSettings};
+use strata::train::{Method, RunSettings, Start};
 
 use super::{ARMS, ArmText, Budget, Flags};
 
@@ -28,7 +28,7 @@ pub fn base(setup: &Setup, common: &CommonFlags, budget: &Budget) -> anyhow::Res
             schedule: common.schedule,
             rates: LayerRates::uniform(RATE, &layers)?,
             rule: None,
-            planted: common.planted(),
+            start: Start::planted(common.planted()),
             seed: common.seed,
             order: Order::Shuffled,
             augmentation: common.augment,

@@ -7,6 +7,7 @@ mod interrupt;
 mod rates;
 mod setup;
 mod study;
+mod study_run;
 
 pub use config::parse_with_config;
 pub use exit::{run, say};
@@ -15,3 +16,4 @@ pub use interrupt::{STOPPED_STATUS, Stopped, stop_on_interrupt};
 pub use rates::{Coefficients, RateFlags, ReplayAs};
 pub use setup::{PresetImages, Setup, count, manifest_without_data, positive_rate};
 pub use study::{Mode, StudyFlags, Time};
+pub use study_run::{JOURNAL, StudyOutcome, StudyPlan, StudyRun, draw};

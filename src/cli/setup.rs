@@ -12,7 +12,7 @@ use crate::device::ComputeDevice;
 use crate::net::{self, Architecture, NetOptions, Parameters};
 use crate::ops;
 use crate::record::{DatasetRecord, Manifest, SourceRevision, machine};
-use crate::train::{OptimizerSettings, RunInputs};
+use crate::train::{OptimizerSettings, RunInputs, Start};
 
 /// What an experiment works with, made from its flags.
 #[derive(Debug)]
@@ -57,9 +57,10 @@ impl Setup {
         let device = ComputeDevice::open(flags.device)?;
         let options = Self::net_options(flags);
         let net = net::build(&flags.net, &options).context("--net")?;
-        let mut planted = Parameters::initialise(net.as_ref(), flags.seed, &device.device);
-        for (layer, factor) in flags.planted() {
-            net::rescale(&mut planted, &layer, factor).context("--plant")?;
+        let start = Start::planted(flags.planted());
+        if start != Start::default() {
+            let mut parameters = Parameters::initialise(net.as_ref(), flags.seed, &device.device);
+            start.apply(&mut parameters).context("--plant")?;
         }
         let dataset = load(flags)?;
 

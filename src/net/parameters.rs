@@ -117,6 +117,16 @@ impl Parameters {
         }
     }
 
+    /// Multiplies the weights of convolutions and linear layers, not their biases, by `factor`.
+    pub fn scale_weights(&mut self, factor: f64) {
+        for parameter in &mut self.trained {
+            let norm = matches!(self.layers[parameter.layer].kind, LayerKind::BatchNorm { .. });
+            if parameter.spec.role == Role::Weight && !norm {
+                parameter.value = parameter.value.clone().mul_scalar(factor);
+            }
+        }
+    }
+
     /// Names of the layers from input to output.
     pub fn layer_names(&self) -> Vec<String> {
         self.layers.iter().map(|layer| layer.name.clone()).collect()

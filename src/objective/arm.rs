@@ -413,7 +413,7 @@ mod tests {
     use crate::data::{Augmentation, Order};
     use crate::net::{NetOptions, build};
     use crate::objective::LayerGroups;
-    use crate::train::{OptimizerSettings, Schedule};
+    use crate::train::{OptimizerSettings, Schedule, Start};
 
     fn arm(name: &str, space: &str, follows: &[Follow]) -> Arm {
         let layers = build("tutorial", &NetOptions::default()).unwrap().layers();
@@ -425,7 +425,7 @@ mod tests {
             schedule: Schedule::Cosine,
             rates: LayerRates::uniform(0.1, &layers).unwrap(),
             rule: None,
-            planted: Vec::new(),
+            start: Start::default(),
             seed: 0,
             order: Order::Shuffled,
             augmentation: Augmentation::None,

@@ -59,7 +59,7 @@ struct Draft {
 
 type Set = fn(&mut Draft, &Choice) -> Result<(), String>;
 
-/// Hyperparameters that can be searched, beside groups of layer rates, `lr.<layer>` and dummies.
+/// Hyperparameters that can be searched, beside groups of layer rates, `lr.<layer>`, `ratio.<layer>` and dummies.
 const HYPERPARAMETERS: &[(&str, Set)] = &[
     ("lr", |draft, value| set(&mut draft.rate, positive(value))),
     ("batch_size", |draft, value| set(&mut draft.settings.batch_size, count(value))),
@@ -87,6 +87,7 @@ const HYPERPARAMETERS: &[(&str, Set)] = &[
     }),
     ("schedule", |draft, value| set(&mut draft.settings.schedule, word::<Schedule>(value))),
     ("net", |draft, value| set(&mut draft.net, Ok(value.to_string()))),
+    ("init_scale", |draft, value| set(&mut draft.settings.start.scale, positive(value))),
     ("augment", |draft, value| {
         set(&mut draft.settings.augmentation, value.to_string().parse::<Augmentation>())
     }),
@@ -94,6 +95,8 @@ const HYPERPARAMETERS: &[(&str, Set)] = &[
 
 /// Prefix of the rate of one layer: `lr.conv1`.
 const LAYER_RATE: &str = "lr.";
+/// Prefix of a factor on the rate of one layer, whatever it is: `ratio.conv1`.
+const LAYER_RATIO: &str = "ratio.";
 /// Hyperparameters whose names begin so do nothing: they show how much noise looks like effect.
 const DUMMY: &str = "dummy";
 
@@ -116,12 +119,15 @@ impl Base {
             weight_decay: self.weight_decay,
         };
         let mut layer_rates = Vec::new();
+        let mut ratios = Vec::new();
         for (name, value) in values {
             let named = |reason: String| format!("hyperparameter {name} = {value}: {reason}");
             if let Some((_, set)) = HYPERPARAMETERS.iter().find(|(known, _)| known == name) {
                 set(&mut draft, value).map_err(named)?;
             } else if let Some(layer) = name.strip_prefix(LAYER_RATE) {
                 layer_rates.push((layer.to_owned(), positive(value).map_err(named)?));
+            } else if let Some(layer) = name.strip_prefix(LAYER_RATIO) {
+                ratios.push((layer.to_owned(), positive(value).map_err(named)?));
             } else if !name.starts_with(DUMMY) && !self.groups.iter().any(|group| group.owns(name))
             {
                 return Err(self.unknown(name).into());
@@ -156,7 +162,7 @@ impl Base {
         }
         let mut settings = draft.settings;
         settings.rule = chosen.or(settings.rule);
-        settings.rates = rates.with_overrides(&layer_rates)?;
+        settings.rates = rates.with_overrides(&layer_rates)?.with_factors(&ratios)?;
         settings.seed = seed;
         let method = settings.optimizer.method;
         settings.optimizer.weight_decay =
@@ -167,7 +173,7 @@ impl Base {
     fn unknown(&self, name: &str) -> String {
         let known: Vec<_> = HYPERPARAMETERS.iter().map(|(name, _)| *name).collect();
         format!(
-            "the net has no hyperparameter {name:?}; it has {}, lr.LAYER, a group of layer rates \
+            "the net has no hyperparameter {name:?}; it has {}, lr.LAYER, ratio.LAYER (a factor on the layer's rate), a group of layer rates \
              ({name} = {{ scheme = \"free\" }}; schemes: {}; rules: {}), and dummies (names that \
              begin with {DUMMY:?})",
             known.join(", "),

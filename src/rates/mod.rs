@@ -62,6 +62,19 @@ impl LayerRates {
         Ok(self)
     }
 
+    /// Multiplies the rates of the layers named in `factors`.
+    ///
+    /// # Errors
+    /// When a layer is unknown (the message lists the known ones) or a rate is not valid.
+    pub fn with_factors(mut self, factors: &[(String, f64)]) -> Result<Self, RatesError> {
+        for (layer, factor) in factors {
+            let rate = self.slot(layer)?.1 * factor;
+            check(&format!("layer {layer}"), rate)?;
+            self.slot(layer)?.1 = rate;
+        }
+        Ok(self)
+    }
+
     fn slot(&mut self, layer: &str) -> Result<&mut (String, f64), RatesError> {
         let position = self.rates.iter().position(|(known, _)| known == layer);
         match position {

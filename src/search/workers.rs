@@ -234,6 +234,7 @@ mod tests {
         let (journal, _) = Journal::open(&path, "test", Direction::Minimize, lives.name()).unwrap();
         let options = StudyOptions {
             seed: 0,
+            seed_blocks: Vec::new(),
             metric: "loss".into(),
             direction: Direction::Minimize,
             trials: 6,

@@ -13,6 +13,7 @@ mod optimizer;
 mod probe;
 mod ruled;
 mod schedule;
+mod start;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,6 +38,7 @@ pub use probe::{LayerGradients, ProbeKind, ProbeRow, curvature_along_gradient, l
 pub use ruled::RuleChoice;
 use ruled::{Place, Ruled};
 pub use schedule::Schedule;
+pub use start::Start;
 
 /// Steps between two rows of per-layer diagnostics, unless told otherwise: 50, and more for small
 /// batches, whose steps are so short that looking at every 50th would slow a run down.
@@ -59,10 +61,8 @@ pub struct RunSettings {
     pub rates: LayerRates,
     /// What changes these rates during the run, if anything does.
     pub rule: Option<RuleChoice>,
-    /// Layers whose initial weights are rescaled together with the next layer's, so that the net
-    /// computes the same but wants other rates: a planted problem with a known answer
-    /// ([`crate::net::rescale`]).
-    pub planted: Vec<(String, f64)>,
+    /// What is done to the initial weights.
+    pub start: Start,
     /// Seed of initial weights, data order and augmentation.
     pub seed: u64,
     /// Order of the training images.
@@ -171,9 +171,7 @@ impl<'a> TrainingRun<'a> {
         let RunInputs { dataset, split, net, device, .. } = inputs;
         let batches = Batches::new(&dataset.train, &split.train, settings.batch_size)?;
         let mut parameters = Parameters::initialise(net, settings.seed, &device.device);
-        for (layer, factor) in &settings.planted {
-            crate::net::rescale(&mut parameters, layer, *factor)?;
-        }
+        settings.start.apply(&mut parameters)?;
         let optimizer = Optimizer::new(settings.optimizer.clone(), &settings.rates, &parameters)?;
         let rule = settings.rule.as_ref();
         let rule = rule.map(|choice| Ruled::start(choice, &parameters.layers)).transpose()?;

@@ -28,6 +28,9 @@ pub use trial::{Progress, StudyTrial, WORKER_PREFIX};
 pub struct StudyOptions {
     /// Seed of every draw.
     pub seed: u64,
+    /// Trials with the same number here share a seed; a trial beyond its end, and all where it is
+    /// empty, have their own.
+    pub seed_blocks: Vec<u64>,
     /// The metric that is searched.
     pub metric: String,
     /// Which way it is better.

@@ -82,7 +82,8 @@ impl State {
 
     /// Seed of all draws of trial `number`.
     pub fn seed_of(&self, number: u64) -> u64 {
-        derived_seed(self.options.seed, Purpose::Trial, number)
+        let block = self.options.seed_blocks.get(number as usize).copied();
+        derived_seed(self.options.seed, Purpose::Trial, block.unwrap_or(number))
     }
 
     /// The active hyperparameters of a trial, as a person writes them.

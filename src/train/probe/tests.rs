@@ -10,7 +10,7 @@ use crate::device::{ComputeDevice, DeviceKind};
 use crate::net::{Architecture, NetOptions, Parameters, Pass, build, rescale};
 use crate::rates::LayerRates;
 use crate::train::optimizer::{Optimizer, OptimizerSettings};
-use crate::train::{EpochEnd, RunInputs, RunSettings, Schedule};
+use crate::train::{EpochEnd, RunInputs, RunSettings, Schedule, Start};
 
 const ALL: &[ProbeKind] = &[
     ProbeKind::NoiseScale,
@@ -39,7 +39,7 @@ fn run_of(net: &dyn Architecture, batch_size: usize) -> TrainingRun<'_> {
         schedule: Schedule::Constant,
         rates: LayerRates::uniform(0.02, &net.layers()).unwrap(),
         rule: None,
-        planted: Vec::new(),
+        start: Start::default(),
         seed: 1,
         order: Order::Shuffled,
         augmentation: Augmentation::None,

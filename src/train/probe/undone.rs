@@ -3,7 +3,7 @@
 use super::bench::cost;
 use super::rows::Rows;
 use super::{Drawn, interval};
-use crate::net::{Parameters, rescale};
+use crate::net::Parameters;
 use crate::train::{RunInputs, TrainError, TrainingRun, evaluate};
 
 impl TrainingRun<'_> {
@@ -14,9 +14,7 @@ impl TrainingRun<'_> {
         initial.load_host(self.initial.iter().cloned().chain(running).collect());
         let seed = self.probe_seed(Drawn::Weights);
         let mut drawn = Parameters::initialise(self.inputs.net, seed, &trained.device);
-        for (layer, factor) in &self.settings.planted {
-            rescale(&mut drawn, layer, *factor)?;
-        }
+        self.settings.start.apply(&mut drawn)?;
         let images = &self.inputs.dataset.train;
         let validation = &self.inputs.split.validation;
         let mut evaluations = 0;
