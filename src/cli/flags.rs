@@ -174,7 +174,11 @@ fn momentum(text: &str) -> Result<f64, String> {
     if value < 1.0 { Ok(value) } else { Err("momentum must be below 1".into()) }
 }
 
-pub(super) fn not_negative(text: &str) -> Result<f64, String> {
+/// Parses a number that is not negative.
+///
+/// # Errors
+/// When the text is no finite number from 0 up.
+pub fn not_negative(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(value) if value.is_finite() && value >= 0.0 => Ok(value),
         Ok(value) => Err(format!("{value} is not zero or a positive finite number")),

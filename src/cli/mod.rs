@@ -11,7 +11,7 @@ mod study_run;
 
 pub use config::parse_with_config;
 pub use exit::{run, say};
-pub use flags::{CommonFlags, LayerValues, Preset, value_name};
+pub use flags::{CommonFlags, LayerValues, Preset, not_negative, value_name};
 pub use interrupt::{STOPPED_STATUS, Stopped, stop_on_interrupt};
 pub use rates::{Coefficients, RateFlags, ReplayAs};
 pub use setup::{PresetImages, Setup, count, manifest_without_data, positive_rate};

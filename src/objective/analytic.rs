@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use rand::RngExt;
 
+use super::DUMMY;
 use super::function::{Function, UnknownFunction, function};
 use crate::random::{Purpose, stream};
 use crate::search::space::{Choice, Configuration, Parameter, Space};
@@ -41,14 +42,16 @@ impl FunctionObjective {
         self.function.space()
     }
 
-    /// Checks that `space` has the function's arguments and no others.
+    /// Checks that `space` has the function's arguments and, but for dummies, no others.
     ///
     /// # Errors
     /// When it does not; the message names the hyperparameter.
     pub fn check_space(&self, space: &Space) -> Result<(), ObjectiveError> {
         let own = self.space();
         let names: Vec<_> = own.parameters.iter().map(|p| p.name.clone()).collect();
-        let stranger = space.parameters.iter().find(|p| own.parameter(&p.name).is_none());
+        let is_strange =
+            |p: &&Parameter| own.parameter(&p.name).is_none() && !p.name.starts_with(DUMMY);
+        let stranger = space.parameters.iter().find(is_strange);
         if let Some(stranger) = stranger {
             let name = &stranger.name;
             let known = names.join(", ");

@@ -13,5 +13,5 @@ pub use analytic::FunctionObjective;
 pub use cnn::{CnnTrial, Probing, TrialError, TrialFiles, run_cnn_trial};
 pub use rate_log::{RateLogError, read_rate_log};
 pub use search::{CnnObjective, check_space};
-pub use settings::{Base, LayerGroups};
+pub use settings::{Base, DUMMY, LayerGroups};
 pub use tables::{EpochTables, ProbeTable, TrialTables};

@@ -98,7 +98,7 @@ const LAYER_RATE: &str = "lr.";
 /// Prefix of a factor on the rate of one layer, whatever it is: `ratio.conv1`.
 const LAYER_RATIO: &str = "ratio.";
 /// Hyperparameters whose names begin so do nothing: they show how much noise looks like effect.
-const DUMMY: &str = "dummy";
+pub const DUMMY: &str = "dummy";
 
 impl Base {
     /// The net and the run that these hyperparameters ask for.

@@ -16,7 +16,7 @@ use std::path::Path;
 pub use error::RecordError;
 pub use folder::RunFolder;
 pub use manifest::{DatasetRecord, Manifest, SourceRevision, machine};
-pub use table::Table;
+pub use table::{Table, write_table};
 pub use trials::{TrialRow, TrialStatus, trial_columns};
 
 /// Columns of `curves.csv`.

@@ -10,6 +10,26 @@ use csv::StringRecord;
 
 use super::{RecordError, replace_file};
 
+/// Writes a whole table, replacing the file at `path` in one step.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_table<H: AsRef<str>>(
+    path: &Path,
+    header: &[H],
+    rows: &[Vec<String>],
+) -> Result<(), RecordError> {
+    let mut text = csv::Writer::from_writer(Vec::new());
+    let header = header.iter().map(AsRef::as_ref);
+    text.write_record(header).expect("writing to memory does not fail");
+    for row in rows {
+        text.write_record(row).expect("writing to memory does not fail");
+    }
+    let bytes = text.into_inner().expect("writing to memory does not fail");
+    replace_file(path, &bytes)
+        .map_err(|source| RecordError::Write { path: path.to_owned(), source })
+}
+
 /// A CSV table open for appending. Each row goes to the file as it is added.
 #[derive(Debug)]
 pub struct Table {

@@ -6,7 +6,7 @@ use super::decisions::{DECISION_COLUMNS, DecisionRow};
 use super::objective::Objective;
 use super::study::{State, StudyTrial};
 use super::trial::TrialState;
-use crate::record::{RecordError, TrialRow, TrialStatus, replace_file, trial_columns};
+use crate::record::{RecordError, TrialRow, TrialStatus, trial_columns, write_table};
 
 /// The arm of all trials of a single search.
 const ARM: &str = "tune";
@@ -26,7 +26,7 @@ pub fn write_tables(
     let columns = trial_columns(&names, layers);
     let finished = state.trials().iter().filter_map(|trial| row(state, objective, trial));
     let rows: Vec<_> = finished.map(|row| row.fields(&columns)).collect();
-    write(&folder.join("trials.csv"), &columns, &rows)?;
+    write_table(&folder.join("trials.csv"), &columns, &rows)?;
     write_decisions(folder, state.decisions())
 }
 
@@ -37,7 +37,7 @@ pub fn write_tables(
 pub fn write_decisions(folder: &Path, decisions: &[DecisionRow]) -> Result<(), RecordError> {
     let columns: Vec<_> = DECISION_COLUMNS.iter().map(|name| (*name).to_owned()).collect();
     let rows: Vec<_> = decisions.iter().map(DecisionRow::fields).collect();
-    write(&folder.join("decisions.csv"), &columns, &rows)
+    write_table(&folder.join("decisions.csv"), &columns, &rows)
 }
 
 /// The row of a finished trial.
@@ -69,15 +69,4 @@ pub fn row(state: &State, objective: &dyn Objective, trial: &StudyTrial) -> Opti
         // Hyperparameters that no net could be built from have no rates.
         rates: objective.rates(&values).unwrap_or_default(),
     })
-}
-
-fn write(path: &Path, columns: &[String], rows: &[Vec<String>]) -> Result<(), RecordError> {
-    let mut text = csv::Writer::from_writer(Vec::new());
-    text.write_record(columns).expect("writing to memory does not fail");
-    for row in rows {
-        text.write_record(row).expect("writing to memory does not fail");
-    }
-    let bytes = text.into_inner().expect("writing to memory does not fail");
-    replace_file(path, &bytes)
-        .map_err(|source| RecordError::Write { path: path.to_owned(), source })
 }

@@ -219,6 +219,28 @@ impl Distribution {
         }
     }
 
+    /// The distribution that [`settings`](Self::settings) wrote; none where it is something else.
+    pub fn from_settings(entry: &serde_json::Value) -> Option<Self> {
+        let number = |key: &str| entry[key].as_f64();
+        let log = entry["log"].as_bool().unwrap_or(false);
+        Some(match entry["kind"].as_str()? {
+            "float" => {
+                Self::Float { low: number("low")?, high: number("high")?, log, step: number("step") }
+            }
+            "int" => Self::Int {
+                low: entry["low"].as_i64()?,
+                high: entry["high"].as_i64()?,
+                log,
+                step: entry["step"].as_i64()?,
+            },
+            "normal" => Self::Normal { mean: number("mean")?, sd: number("sd")? },
+            "categorical" => Self::Categorical {
+                choices: serde_json::from_value(entry["choices"].clone()).ok()?,
+            },
+            _ => return None,
+        })
+    }
+
     /// The value as a person would write it.
     pub fn external(&self, value: f64) -> Choice {
         match self {
@@ -309,6 +331,14 @@ mod tests {
                 let back = distribution.at(distribution.position(value));
                 assert!((back - value).abs() < 1e-9 * value.abs().max(1.0), "{distribution:?}");
             }
+        }
+    }
+
+    #[test]
+    fn settings_read_back_the_same() {
+        for distribution in all() {
+            let back = Distribution::from_settings(&distribution.settings());
+            assert_eq!(back, Some(distribution));
         }
     }
 
