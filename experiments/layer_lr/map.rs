@@ -2,10 +2,7 @@
 //!
 //! 1. One search of a global rate, `--trials` long, as in `compare`.
 //! 2. On `--retrains` fresh seeds, each layer's rate times ¼, ½, 1, 2, 4: with the other layers at the
-//!    rate found ("tuned"), and with the overall rate tried at half and twice as well ("re-tuned"). A
-//!    layer that only wants another overall rate looks sensitive in the first and not in the second.
-//! 3. Re-tuned, a seed shows the overall rate that was best on the other seeds: nothing is chosen by
-//!    the accuracy that is shown.
+//!    rate found, and re-tuned ([`strata::analysis::rate_map`]).
 //!
 //! Everything is validation accuracy; the test images are not touched.
 
@@ -13,60 +10,24 @@ use std::sync::atomic::Ordering;
 
 use serde_json::json;
 use strata::analysis::arms as tables_of;
+use strata::analysis::rate_map::{self, Point};
 use strata::cli::{self, Setup, Stopped};
 use strata::data::Order;
 use strata::figure;
 use strata::objective::arm::{Protocol, Repetition, TrialOutcome, column};
 use strata::objective::{CnnTrial, TrialError, TrialFiles, TrialTables, run_cnn_trial};
 use strata::rates::LayerRates;
-use strata::record::{RunFolder, Table, TrialRow, number};
+use strata::record::{RunFolder, TrialRow, write_table};
 use strata::search::{ObjectiveError, Reporter, run_chains, run_parallel};
 use strata::train::RunSettings;
 
 use super::cost::Cost;
 use super::{ARMS, EXPERIMENT, Flags, arms, preset};
 
-/// What a layer's rate is multiplied by.
-const MULTIPLIERS: [f64; 5] = [0.25, 0.5, 1.0, 2.0, 4.0];
-/// What the overall rate is multiplied by where it is tuned again; 1 is the rate that was found.
-const FACTORS: [f64; 3] = [0.5, 1.0, 2.0];
-/// All layers together.
-const ALL: &str = "all";
 /// The phase of the map's trials.
 const MAP: &str = "map";
 /// Seeds of the map's trials start here, far from those of the search.
 const FIRST_SEED: u64 = 2_000_000;
-
-/// A point of the map: layer, its multiplier, factor of the overall rate.
-#[derive(Clone, PartialEq)]
-struct Point {
-    layer: String,
-    multiplier: f64,
-    factor: f64,
-}
-
-/// Points that differ as trainings: multiplying all layers is changing the overall rate, and a layer
-/// times 1 is no change.
-fn points(layers: &[String]) -> Vec<Point> {
-    let mut points: Vec<_> = MULTIPLIERS
-        .map(|multiplier| Point { layer: ALL.into(), multiplier, factor: 1.0 })
-        .into_iter()
-        .collect();
-    for layer in layers {
-        for multiplier in MULTIPLIERS.into_iter().filter(|m| *m != 1.0) {
-            points.extend(FACTORS.map(|factor| Point { layer: layer.clone(), multiplier, factor }));
-        }
-    }
-    points
-}
-
-/// The training that shows `layer` at `multiplier` under `factor`.
-fn shown(layer: &str, multiplier: f64, factor: f64) -> Point {
-    match multiplier == 1.0 {
-        true => Point { layer: ALL.into(), multiplier: factor, factor: 1.0 },
-        false => Point { layer: layer.into(), multiplier, factor },
-    }
-}
 
 /// Runs the map, or what is left of it.
 pub fn run(flags: &Flags) -> anyhow::Result<()> {
@@ -98,7 +59,7 @@ pub fn run(flags: &Flags) -> anyhow::Result<()> {
     settings["retrains"] = json!(budget.retrains);
     settings["space"] = arm.space.settings();
 
-    let points = points(&names);
+    let points = rate_map::points(&names);
     let cost = |done| Cost {
         trainings: budget.trials + points.len() * budget.retrains,
         done,
@@ -174,11 +135,8 @@ pub fn run(flags: &Flags) -> anyhow::Result<()> {
             if rows.iter().any(|row| row.trial == trial) {
                 continue;
             }
-            let of_layer = |name: &String| match point.layer == ALL || *name == point.layer {
-                true => rate * point.factor * point.multiplier,
-                false => rate * point.factor,
-            };
-            let rates = names.iter().map(|name| (name.clone(), of_layer(name))).collect();
+            let of_layer = |name: &String| (name.clone(), rate * point.of_layer(name));
+            let rates = names.iter().map(of_layer).collect();
             let hyperparameters = [
                 ("phase", MAP.to_owned()),
                 ("rate", rate.to_string()),
@@ -253,77 +211,6 @@ fn write_map(
         });
         row.and_then(|row| row.value)
     };
-    // What diverged counts as nothing learned when overall rates are chosen.
-    let elsewhere = |layer: &str, multiplier: f64, factor: f64, seed: usize| {
-        let others = (0..seeds).filter(|other| *other != seed);
-        let point = shown(layer, multiplier, factor);
-        others.map(|other| value(&point, other).unwrap_or(0.0)).sum::<f64>()
-    };
-    let columns = ["layer", "multiplier", "base", "factor", "seed", "validation_accuracy"];
-    let mut table = Table::create(&folder.file("map.csv"), columns.map(str::to_owned).to_vec())?;
-    for layer in layers {
-        for multiplier in MULTIPLIERS {
-            for seed in 0..seeds {
-                let retuned = FACTORS.into_iter().max_by(|a, b| {
-                    let of = |factor| elsewhere(layer, multiplier, factor, seed);
-                    of(*a).total_cmp(&of(*b))
-                });
-                for (base, factor) in [("tuned", Some(1.0)), ("re-tuned", retuned)] {
-                    let Some(factor) = factor.filter(|_| base == "tuned" || seeds > 1) else {
-                        continue;
-                    };
-                    let accuracy = value(&shown(layer, multiplier, factor), seed);
-                    table.append(&[
-                        layer.clone(),
-                        number(multiplier),
-                        base.to_owned(),
-                        number(factor),
-                        seed.to_string(),
-                        number(accuracy),
-                    ])?;
-                }
-            }
-        }
-    }
-    for multiplier in MULTIPLIERS {
-        for seed in 0..seeds {
-            let accuracy = value(&shown(ALL, multiplier, 1.0), seed);
-            table.append(&[
-                ALL.to_owned(),
-                number(multiplier),
-                "tuned".to_owned(),
-                number(1.0),
-                seed.to_string(),
-                number(accuracy),
-            ])?;
-        }
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_point_shown_is_trained_once() {
-        let layers = ["a".to_owned(), "b".to_owned()];
-        let trained = points(&layers);
-        assert_eq!(trained.len(), 5 + 2 * 4 * 3);
-        for (index, point) in trained.iter().enumerate() {
-            assert!(!trained[..index].contains(point));
-        }
-        for layer in layers.iter().map(String::as_str).chain([ALL]) {
-            for multiplier in MULTIPLIERS {
-                for factor in FACTORS {
-                    let wanted = if layer == ALL {
-                        shown(layer, multiplier, 1.0)
-                    } else {
-                        shown(layer, multiplier, factor)
-                    };
-                    assert!(trained.contains(&wanted), "{layer} {multiplier} {factor}");
-                }
-            }
-        }
-    }
+    let rows = rate_map::rows(layers, seeds, value);
+    Ok(write_table(&folder.file("map.csv"), &rate_map::COLUMNS, &rows)?)
 }
