@@ -1,0 +1,182 @@
+//! What is swept: hyperparameters, their positions in the design, and groups of them.
+
+use std::str::FromStr;
+
+use anyhow::Context;
+use strata::analysis::sensitivity::{Factor, Group, Method, Noise, Options};
+use strata::objective::DUMMY;
+use strata::search::space::{Configuration, Parameter, Space};
+
+use super::{Flags, Seeds};
+
+/// A sweep that is laid out.
+pub struct Problem {
+    /// What is swept.
+    pub space: Space,
+    /// Its hyperparameters as the method sees them.
+    pub factors: Vec<Factor>,
+    /// How the method works.
+    pub options: Options,
+    /// The method.
+    pub method: &'static dyn Method,
+    /// Where each run lies: a position in [0, 1] for each hyperparameter.
+    pub points: Vec<Vec<f64>>,
+    /// The sample or trajectory of each run.
+    pub blocks: Vec<usize>,
+}
+
+impl Problem {
+    /// Lays out the design.
+    ///
+    /// # Errors
+    /// When the method cannot sweep this space, or a group names what is not there.
+    pub fn new(
+        flags: &Flags,
+        method: &'static dyn Method,
+        space: Space,
+        samples: usize,
+    ) -> anyhow::Result<Self> {
+        let sweep = &flags.sweep;
+        let factor = |parameter: &Parameter| Factor {
+            name: parameter.name.clone(),
+            levels: parameter.distribution.levels(),
+        };
+        let factors: Vec<_> = space.parameters.iter().map(factor).collect();
+        let dummy = factors.iter().position(|factor| factor.name.starts_with(DUMMY));
+        let noise = match (sweep.noise_variance, dummy) {
+            (Some(variance), _) => Noise::Variance(variance),
+            (None, Some(dummy)) if sweep.seeds == Seeds::Fresh => Noise::Dummy(dummy),
+            _ => Noise::None,
+        };
+        let options = Options {
+            samples,
+            levels: sweep.levels,
+            scramble: !sweep.unscrambled,
+            second_order: sweep.second_order,
+            groups: sweep.groups.members(&factors).context("--groups")?,
+            base: base(&space),
+            seed: flags.common.seed,
+            resamples: sweep.resamples,
+            noise,
+            ..Options::default()
+        };
+        let points = method.design(&factors, &options)?;
+        let blocks = method.blocks(&factors, &options)?;
+        Ok(Self { space, factors, options, method, points, blocks })
+    }
+
+    /// Names of the hyperparameters.
+    pub fn names(&self) -> Vec<&str> {
+        self.factors.iter().map(|factor| factor.name.as_str()).collect()
+    }
+
+    /// The configuration of a run.
+    fn configuration(&self, point: &[f64]) -> Configuration {
+        let mut positions = self.space.parameters.iter().map(|p| p.name.as_str()).zip(point);
+        // Inactive hyperparameters are passed over: both run in the space's order.
+        self.space.configure(|parameter, _| {
+            let position = positions.find(|(name, _)| *name == parameter.name);
+            parameter.distribution.at(position.map_or(0.5, |(_, position)| *position))
+        })
+    }
+
+    /// The runs.
+    pub fn design(&self, flags: &Flags) -> Design {
+        Design {
+            space: self.space.clone(),
+            configurations: self.points.iter().map(|point| self.configuration(point)).collect(),
+            samples: self.options.samples,
+            seed_blocks: match flags.sweep.seeds {
+                Seeds::Fresh => Vec::new(),
+                Seeds::Common => self.blocks.iter().map(|block| *block as u64).collect(),
+            },
+        }
+    }
+}
+
+/// The runs of a sweep, as a study takes them.
+pub struct Design {
+    /// What is swept.
+    pub space: Space,
+    /// The configuration of each run.
+    pub configurations: Vec<Configuration>,
+    /// Size of the design.
+    pub samples: usize,
+    /// Runs with the same number have the same seed; each has its own if there are none.
+    pub seed_blocks: Vec<u64>,
+}
+
+impl Design {
+    /// Names of the hyperparameters.
+    pub fn names(&self) -> Vec<&str> {
+        self.space.parameters.iter().map(|parameter| parameter.name.as_str()).collect()
+    }
+
+    /// The space with the design's points, which a study then takes one a trial.
+    pub fn study_space(&self) -> Space {
+        Space { points: self.configurations.clone(), ..self.space.clone() }
+    }
+}
+
+/// The point around which one hyperparameter at a time is moved: the space's first point, else its
+/// defaults, else the middle of the box.
+fn base(space: &Space) -> Vec<f64> {
+    let position = |parameter: &Parameter| {
+        let named = space.points.first().and_then(|point| point.get(&parameter.name));
+        named.or(parameter.default).map_or(0.5, |value| parameter.distribution.position(value))
+    };
+    space.parameters.iter().map(position).collect()
+}
+
+/// `--groups`: names with the patterns of their members.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GroupsFlag(pub Vec<(String, Vec<String>)>);
+
+impl FromStr for GroupsFlag {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wanted = "write NAME=A,B;NAME=C, as in \"rates=lr,ratio.*;widths=l1,l2\"";
+        let group = |part: &str| {
+            let (name, members) =
+                part.split_once('=').ok_or_else(|| format!("{part:?} has no '=': {wanted}"))?;
+            let members: Vec<_> = members.split(',').map(|m| m.trim().to_owned()).collect();
+            match name.trim().is_empty() || members.iter().any(String::is_empty) {
+                true => Err(format!("{part:?} lacks a name: {wanted}")),
+                false => Ok((name.trim().to_owned(), members)),
+            }
+        };
+        let parts = text.split(';').map(str::trim).filter(|part| !part.is_empty());
+        parts.map(group).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl GroupsFlag {
+    fn members(&self, factors: &[Factor]) -> anyhow::Result<Vec<Group>> {
+        let mut taken: Vec<usize> = Vec::new();
+        let mut groups = Vec::new();
+        for (name, patterns) in &self.0 {
+            let mut members = Vec::new();
+            for pattern in patterns {
+                let fits = |factor: &Factor| match pattern.strip_suffix('*') {
+                    Some(start) => factor.name.starts_with(start),
+                    None => factor.name == *pattern,
+                };
+                let found: Vec<_> = (0..factors.len()).filter(|&i| fits(&factors[i])).collect();
+                let known: Vec<_> = factors.iter().map(|factor| factor.name.as_str()).collect();
+                anyhow::ensure!(
+                    !found.is_empty(),
+                    "{name}: no hyperparameter is called {pattern}; there are {}",
+                    known.join(", ")
+                );
+                members.extend(found);
+            }
+            if let Some(twice) = members.iter().find(|member| taken.contains(member)) {
+                anyhow::bail!("{} is in two groups", factors[*twice].name);
+            }
+            taken.extend(&members);
+            groups.push(Group { name: name.clone(), members });
+        }
+        Ok(groups)
+    }
+}
