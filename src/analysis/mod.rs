@@ -4,6 +4,7 @@ mod answer;
 pub mod arms;
 pub mod calibration;
 pub mod range_test;
+pub mod sensitivity;
 pub mod statistics;
 mod verdict;
 
