@@ -5,6 +5,7 @@ pub mod arms;
 pub mod calibration;
 pub mod range_test;
 pub mod rate_map;
+pub mod sensitivity;
 pub mod statistics;
 mod verdict;
 

@@ -7,6 +7,7 @@
 
 mod formula;
 mod mixed;
+mod shares;
 
 use std::f64::consts::PI;
 
@@ -156,6 +157,11 @@ pub const FUNCTIONS: &[Family] = &[
         space: None,
     },
     mixed::MIXED,
+    shares::BRATLEY,
+    shares::LINEAR,
+    shares::INTERACTION,
+    shares::CATEGORICAL_SUM,
+    shares::LOG_CHECK,
 ];
 
 /// A test function with its number of variables.

@@ -46,6 +46,12 @@ fn known_values() {
         ("mixed", &[0.0, 0.1, 32.0, 0.3], 0.12),
         ("mixed", &[1.0, 1e-5, 1.0, 0.9], 1.70275),
         ("mixed", &[3.0, 1.0, 64.0, 0.0], 0.8426),
+        ("bratley-3", &[0.5, 0.25, 0.5], -0.4375),
+        ("bratley-5", &[0.9, 0.8, 0.7, 0.6, 0.5], -0.53280),
+        ("linear-3", &[1.0, 0.5, 0.25], 0.65625),
+        ("interaction", &[0.25, 1.0], -0.125),
+        ("categorical-sum", &[2.0, 0.25], 3.25),
+        ("log-check", &[0.1, 0.5], 5.5),
     ];
     for (name, point, expected) in known {
         let value = function(name).unwrap().evaluate(point);

@@ -1,0 +1,236 @@
+//! Elementary effects: what a large step of one factor changes, from many places (Morris 1991).
+//!
+//! A trajectory starts at a random point of a grid of p levels and moves each factor once, in random
+//! order, by Δ = p / (2(p − 1)) up or down. An effect is the change of the value over the change of
+//! the position; mu is its mean, mu_star the mean of its size (Campolongo et al. 2007), sigma its
+//! deviation (n − 1), which is large where the factor interacts or acts nonlinearly. Over the same
+//! points they equal those of SALib.
+//!
+//! Few trajectories see each step equally often: the start levels of a factor are random
+//! permutations of all p/2, one after the other. A discrete factor stands in the middle of the level
+//! that is nearest to its place on the grid, and its effects are over the step really made between
+//! its first and last level, so a factor of two levels has the difference between them as effect. A
+//! group moves at once, each member in a direction of its own; its effects have sizes only.
+
+use rand::RngExt;
+use rand::seq::SliceRandom;
+
+use super::draft::checked;
+use super::estimate::{deviation_of, mean_of, spread};
+use super::unit::{Unit, check, dummy, units};
+use super::{Analysis, Effect, Factor, Method, Noise, Options, SensitivityError, draws};
+
+/// Numbers of draws: start levels by factor and cycle, the rest by trajectory.
+const STARTS: u64 = 2 << 32;
+const STEPS: u64 = 3 << 32;
+
+/// Screening by elementary effects along trajectories.
+pub(super) struct Morris;
+
+impl Method for Morris {
+    fn name(&self) -> &'static str {
+        "morris"
+    }
+
+    fn about(&self) -> &'static str {
+        "screening by large steps of one factor at a time; samples · (factors + 1) runs"
+    }
+
+    fn runs(&self, factors: &[Factor], options: &Options) -> usize {
+        let units = units(factors, options).map_or(factors.len(), |units| units.len());
+        options.samples.saturating_mul(units + 1)
+    }
+
+    fn design(
+        &self,
+        factors: &[Factor],
+        options: &Options,
+    ) -> Result<Vec<Vec<f64>>, SensitivityError> {
+        let units = self.checked_units(factors, options)?;
+        let mut points = Vec::with_capacity(self.runs(factors, options));
+        for number in 0..options.samples {
+            let trajectory = Trajectory::new(number, factors.len(), &units, options);
+            let mut at = trajectory.from.clone();
+            let point = |at: &[usize]| -> Vec<f64> {
+                let placed = factors.iter().zip(at);
+                placed.map(|(factor, &level)| position(factor, level, options.levels)).collect()
+            };
+            points.push(point(&at));
+            for unit in trajectory.order {
+                units[unit].members.iter().for_each(|&factor| at[factor] = trajectory.to[factor]);
+                points.push(point(&at));
+            }
+        }
+        Ok(points)
+    }
+
+    fn blocks(
+        &self,
+        factors: &[Factor],
+        options: &Options,
+    ) -> Result<Vec<usize>, SensitivityError> {
+        let size = self.checked_units(factors, options)?.len() + 1;
+        Ok((0..self.runs(factors, options)).map(|run| run / size).collect())
+    }
+
+    /// A run without a value takes along only the two effects that it belongs to.
+    fn analyse(
+        &self,
+        factors: &[Factor],
+        options: &Options,
+        values: &[Option<f64>],
+    ) -> Result<Analysis, SensitivityError> {
+        let units = self.checked_units(factors, options)?;
+        let values = checked(self, self.runs(factors, options), values)?;
+        let mut effects = vec![Vec::new(); units.len()];
+        let mut changes = vec![Vec::new(); units.len()];
+        let mut counts = vec![false; values.len()];
+        for (number, block) in values.chunks(units.len() + 1).enumerate() {
+            let trajectory = Trajectory::new(number, factors.len(), &units, options);
+            for (step, (&unit, ends)) in trajectory.order.iter().zip(block.windows(2)).enumerate() {
+                let &[Some(before), Some(after)] = ends else { continue };
+                let run = number * (units.len() + 1) + step;
+                counts[run..run + 2].fill(true);
+                let over = trajectory.step(&units[unit], factors, options.levels);
+                let effect = (after - before) / over;
+                let is_group = units[unit].is_group;
+                effects[unit].push((number, if is_group { effect.abs() } else { effect }));
+                changes[unit].push(after - before);
+            }
+        }
+        let used = counts.iter().filter(|counts| **counts).count();
+        let mut analysis = Analysis::of_runs(&values, used, "step of a trajectory");
+        if used == 0 {
+            return Ok(analysis);
+        }
+        analysis.variance = spread(values.iter().flatten().copied()).1;
+        analysis.noise_variance = match (options.noise, dummy(&units, options)) {
+            (Noise::Variance(variance), _) => Some(variance),
+            (_, Some(unit)) if !changes[unit].is_empty() => {
+                let squares = changes[unit].iter().map(|change: &f64| change * change / 2.0);
+                Some(squares.sum::<f64>() / changes[unit].len() as f64)
+            }
+            _ => None,
+        };
+        for (unit, effects) in units.iter().zip(&effects) {
+            judge(&mut analysis, unit, effects, options);
+        }
+        if analysis.variance == 0.0 {
+            analysis.note("all values are alike: no factor has an effect within this box");
+        }
+        if analysis.noise_variance.is_some_and(|noise| noise > 0.0) {
+            analysis.note(
+                "noise makes the size of every effect larger: a mu_star no larger than the dummy's \
+                 is no effect",
+            );
+        }
+        Ok(analysis)
+    }
+}
+
+impl Morris {
+    fn checked_units(
+        &self,
+        factors: &[Factor],
+        options: &Options,
+    ) -> Result<Vec<Unit>, SensitivityError> {
+        check(self, factors, options, 1, "trajectories")?;
+        let (method, given) = (self.name(), options.levels);
+        if given % 2 == 1 || !(2..=1000).contains(&given) {
+            return Err(SensitivityError::Levels { method, given });
+        }
+        units(factors, options)
+    }
+}
+
+/// What the effects of one unit say.
+fn judge(analysis: &mut Analysis, unit: &Unit, effects: &[(usize, f64)], options: &Options) {
+    let values: Vec<f64> = effects.iter().map(|(_, effect)| *effect).collect();
+    for &(trajectory, effect) in effects {
+        let parameter = unit.name.clone();
+        analysis.effects.push(Effect { parameter, trajectory, effect });
+    }
+    if values.is_empty() {
+        analysis.note(format!("{} has no effect with both its runs: it is left out", unit.name));
+        return;
+    }
+    let sizes: Vec<f64> = values.iter().map(|effect| effect.abs()).collect();
+    let statistic = 3 * unit.members[0];
+    if !unit.is_group {
+        analysis.push(&unit.name, "mu", mean_of(&values, options, statistic));
+    }
+    let size = mean_of(&sizes, options, statistic + 1).at_least_zero();
+    analysis.push(&unit.name, "mu_star", size);
+    if !unit.is_group && values.len() > 1 {
+        analysis.push(&unit.name, "sigma", deviation_of(&values, options, statistic + 2));
+    }
+}
+
+/// A walk on the grid that takes each unit from one level to another.
+struct Trajectory {
+    /// Level of each factor at first, of `options.levels`.
+    from: Vec<usize>,
+    /// Level of each factor at last.
+    to: Vec<usize>,
+    /// Which unit moves at which step.
+    order: Vec<usize>,
+}
+
+impl Trajectory {
+    fn new(number: usize, factors: usize, units: &[Unit], options: &Options) -> Self {
+        let half = options.levels / 2;
+        let (cycle, place) = ((number / half) as u64, number % half);
+        let mut random = draws(options.seed, STEPS, number as u64);
+        let mut trajectory = Self {
+            from: Vec::with_capacity(factors),
+            to: Vec::with_capacity(factors),
+            order: (0..units.len()).collect(),
+        };
+        trajectory.order.shuffle(&mut random);
+        for factor in 0..factors as u64 {
+            let mut starts: Vec<usize> = (0..half).collect();
+            starts.shuffle(&mut draws(options.seed, STARTS + factor, cycle));
+            let (low, high) = (starts[place], starts[place] + half);
+            let (from, to) = if random.random() { (low, high) } else { (high, low) };
+            trajectory.from.push(from);
+            trajectory.to.push(to);
+        }
+        trajectory
+    }
+
+    /// By how much the position of a unit changes, with its sign; a group's Δ without.
+    fn step(&self, unit: &Unit, factors: &[Factor], levels: usize) -> f64 {
+        let grid = (levels / 2) as f64 / (levels - 1) as f64;
+        if unit.is_group {
+            return grid;
+        }
+        let factor = unit.members[0];
+        let (from, to) = (self.from[factor], self.to[factor]);
+        let grid = if to > from { grid } else { -grid };
+        match factors[factor].levels {
+            Some(count) if count > 1 => {
+                let at = |level| nearest(count, level, levels) as f64;
+                let moved = (at(to) - at(from)) / (count - 1) as f64;
+                if moved == 0.0 { grid } else { moved }
+            }
+            _ => grid,
+        }
+    }
+}
+
+/// The level of `count` that is nearest to a place on a grid of `levels`.
+fn nearest(count: u64, level: usize, levels: usize) -> u64 {
+    // Halves away from the nearer end, so that a grid's mirror image is the mirror image.
+    let (last, of) = (count - 1, levels as u64 - 1);
+    let up = |level: u64| (2 * level * last + of) / (2 * of);
+    let level = level as u64;
+    if 2 * level <= of { up(level) } else { last - up(of - level) }
+}
+
+/// Where a level of the grid lies for a factor.
+fn position(factor: &Factor, level: usize, levels: usize) -> f64 {
+    match factor.levels {
+        Some(count) if count > 0 => (nearest(count, level, levels) as f64 + 0.5) / count as f64,
+        _ => level as f64 / (levels - 1) as f64,
+    }
+}
