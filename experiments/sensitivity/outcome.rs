@@ -277,12 +277,13 @@ fn page(
     }
     writeln!(text)?;
     table(&mut text, analysis)?;
-    writeln!(text, "\nEstimates with 95 % intervals. Variance of {} over the design: {:.4e}.", options.metric, analysis.variance)?;
+    writeln!(
+        text,
+        "\nEstimates with 95 % intervals. Variance of {} over the design: {:.4e}.",
+        options.metric, analysis.variance
+    )?;
     match analysis.noise_variance {
-        Some(noise) => writeln!(
-            text,
-            "The noise of the seeds has a variance of {noise:.4e}.",
-        )?,
+        Some(noise) => writeln!(text, "The noise of the seeds has a variance of {noise:.4e}.",)?,
         None => writeln!(text, "Noise of the seeds was not estimated and is part of the indices.")?,
     }
     let diverged = values.diverged.iter().filter(|diverged| **diverged).count();

@@ -54,7 +54,8 @@ mod tests {
         );
         let int = Distribution::Int { low: 1, high: 9, log: false, step: 1 };
         assert_eq!(hull(&int, &float(0.0, 1.0, None)), None);
-        let words = |word: &str| Distribution::Categorical { choices: vec![Choice::Text(word.into())] };
+        let words =
+            |word: &str| Distribution::Categorical { choices: vec![Choice::Text(word.into())] };
         assert_eq!(hull(&words("a"), &words("b")), None);
     }
 }

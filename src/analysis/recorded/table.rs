@@ -25,9 +25,26 @@ pub struct TableOptions {
 
 /// Columns that hold no hyperparameters, in tables of ours and others.
 const OTHERS: [&str; 20] = [
-    "trial", "arm", "replicate", "seed", "status", "state", "error", "epochs_run",
-    "images_trained", "seconds", "value", "validation_loss", "validation_accuracy", "test_loss",
-    "test_accuracy", "number", "datetime_start", "datetime_complete", "duration", "",
+    "trial",
+    "arm",
+    "replicate",
+    "seed",
+    "status",
+    "state",
+    "error",
+    "epochs_run",
+    "images_trained",
+    "seconds",
+    "value",
+    "validation_loss",
+    "validation_accuracy",
+    "test_loss",
+    "test_accuracy",
+    "number",
+    "datetime_start",
+    "datetime_complete",
+    "duration",
+    "",
 ];
 
 /// Prefixes under which tables keep hyperparameters: ours, Optuna's and Ray's.
@@ -41,10 +58,8 @@ const DECADES: f64 = 100.0;
 /// # Errors
 /// When the file cannot be read, a column is missing, or a target is no number.
 pub fn read_table(path: &Path, options: &TableOptions) -> Result<Recorded, RecordedError> {
-    let unreadable =
-        |reason: String| RecordedError::Unreadable { path: path.to_owned(), reason };
-    let mut reader =
-        csv::Reader::from_path(path).map_err(|error| unreadable(error.to_string()))?;
+    let unreadable = |reason: String| RecordedError::Unreadable { path: path.to_owned(), reason };
+    let mut reader = csv::Reader::from_path(path).map_err(|error| unreadable(error.to_string()))?;
     let header = reader.headers().map_err(|error| unreadable(error.to_string()))?;
     let header: Vec<String> = header.iter().map(str::to_owned).collect();
     let records = reader.records().collect::<Result<Vec<_>, _>>();
@@ -247,11 +262,15 @@ fn direction(
     match large.iter().any(|word| name.contains(word)) {
         true => (
             Direction::Maximize,
-            Some(format!("{target} is taken to be better where it is large; --direction says otherwise")),
+            Some(format!(
+                "{target} is taken to be better where it is large; --direction says otherwise"
+            )),
         ),
         false => (
             Direction::Minimize,
-            Some(format!("{target} is taken to be better where it is small; --direction says otherwise")),
+            Some(format!(
+                "{target} is taken to be better where it is small; --direction says otherwise"
+            )),
         ),
     }
 }
