@@ -6,6 +6,7 @@ pub mod calibration;
 pub mod importance;
 pub mod range_test;
 pub mod rate_map;
+pub mod recorded;
 pub mod sensitivity;
 pub mod statistics;
 mod verdict;
