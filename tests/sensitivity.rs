@@ -143,7 +143,8 @@ fn mistakes_are_explained() {
         let out = folder.path().join("run");
         let mut command = strata("sensitivity");
         let flags: Vec<_> = flags.split(' ').map(|flag| flag.replace("-1", "=-1")).collect();
-        let assert = command.args(flags.join(" ").replace(" =", "=").split(' '))
+        let assert = command
+            .args(flags.join(" ").replace(" =", "=").split(' '))
             .args(["--quiet", "--out"])
             .arg(&out)
             .current_dir(folder.path())

@@ -155,6 +155,15 @@ impl Axis {
         (self.low.min(self.high)..=self.low.max(self.high)).contains(&value)
     }
 
+    /// The values at its two ends, the lower one first.
+    pub fn ends(&self) -> (f64, f64) {
+        let value = |position: f64| match self.scale {
+            Scale::Linear => position,
+            Scale::Log => 10f64.powf(position),
+        };
+        (value(self.low.min(self.high)), value(self.low.max(self.high)))
+    }
+
     /// Where `value` lies: 0 at the start, 1 at the end; values outside are drawn at the edge.
     pub fn place(&self, value: f64) -> f64 {
         let value = if self.scale == Scale::Log { value.log10() } else { value };

@@ -97,14 +97,22 @@ impl<'a> Hyperparameter<'a> {
     /// by one.
     pub fn position(&self, trial: &Trial, jitter: f64) -> Option<f64> {
         let cell = trial.settings.get(self.column).filter(|cell| !cell.is_empty())?;
+        let place = self.place(cell)?;
         match &self.scale {
-            Scale::Number { .. } => number(cell),
-            Scale::Names { slots, .. } => {
-                let slot = *slots.get(&key(cell))? as f64;
+            Scale::Number { .. } => Some(place),
+            Scale::Names { .. } => {
                 // Multiples of the golden ratio, modulo one: evenly spread however many.
                 let spread = (trial.trial as f64 * 0.618_033_988_749_895).fract() - 0.5;
-                Some(slot + jitter * spread)
+                Some(place + jitter * spread)
             }
+        }
+    }
+
+    /// The position of a setting on the axis; none where it has no place there.
+    pub fn place(&self, cell: &str) -> Option<f64> {
+        match &self.scale {
+            Scale::Number { .. } => number(cell),
+            Scale::Names { slots, .. } => slots.get(&key(cell)).map(|slot| *slot as f64),
         }
     }
 

@@ -19,6 +19,8 @@ pub struct Manifest {
     pub momentum: Option<f64>,
     /// What was searched; of use where the run is one search.
     pub search: SearchSettings,
+    /// The index of a sweep's dummy, by which what matters is told from noise.
+    pub noise_floor: Option<f64>,
 }
 
 /// The settings of one search.
@@ -77,6 +79,7 @@ impl Manifest {
             preset: text("preset", "name"),
             momentum: momentum(&json["settings"]["optimizer"]),
             search: SearchSettings::from_json(&json["settings"]),
+            noise_floor: json["outcome"]["noise_floor"].as_f64(),
         }
     }
 }

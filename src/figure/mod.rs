@@ -9,10 +9,12 @@
 //! A figure only says what to show ([`Sheet`]: panels, marks, legend, caption); placing it on a
 //! page (`layout`, `panel`) and painting it as SVG and PNG (`paint`) is common to all.
 
+mod ablation;
 mod axis;
 mod best_so_far;
 mod difference;
 mod edf;
+mod effects;
 mod error;
 mod fates;
 mod finder;
@@ -22,19 +24,27 @@ mod forest;
 mod headroom;
 mod history;
 mod hyperparameter;
+mod importance;
+mod importance_series;
+mod indices;
+mod interactions;
 mod layer_rates;
 mod layer_series;
 mod layout;
 mod learning_curves;
 mod manifest;
+mod morris;
 mod multiples;
 mod paint;
 mod panel;
 mod parallel_coordinates;
+mod rank_probability;
+mod rankings;
 mod rate_accuracy;
 mod rate_map;
 mod ratios;
 mod relative_update;
+mod responses;
 mod rotation;
 mod rows;
 mod rungs;
@@ -50,6 +60,7 @@ mod study;
 mod summary;
 mod tables;
 mod theme;
+mod tornado;
 mod verdict;
 
 use std::fs;
@@ -57,6 +68,7 @@ use std::path::{Path, PathBuf};
 
 pub use error::FigureError;
 pub use manifest::{Manifest, Metric, Parameter, SearchSettings};
+pub use rankings::{Estimate, PathStep, RankChance, Rankings, Response};
 pub use screening::{MapPoint, Probe, RangePoint, Screening, Suggestion};
 pub use sheet::Sheet;
 pub use tables::{CurvePoint, Decision, LayerPoint, Run, Split, Status, Trial};
@@ -81,12 +93,21 @@ enum Kind {
     Arms,
     /// One search: `tune`.
     Search,
+    /// A sweep by design: `sensitivity`.
+    Sweep,
+    /// What recorded trials say: `importance`.
+    Recorded,
 }
 
 impl Kind {
     /// The kind of `run`: the experiment that wrote its tables decides.
     fn of(run: &Run) -> Self {
-        if run.manifest.experiment == "tune" { Self::Search } else { Self::Arms }
+        match run.manifest.experiment.as_str() {
+            "tune" => Self::Search,
+            "sensitivity" => Self::Sweep,
+            "importance" => Self::Recorded,
+            _ => Self::Arms,
+        }
     }
 }
 
@@ -110,6 +131,21 @@ const FIGURES: &[(Kind, &dyn Figure)] = &[
     (Kind::Search, &rungs::Rungs),
     (Kind::Search, &fates::Fates),
     (Kind::Search, &edf::Edf),
+    (Kind::Sweep, &indices::Indices),
+    (Kind::Sweep, &morris::Morris),
+    (Kind::Sweep, &interactions::Interactions),
+    (Kind::Sweep, &tornado::Tornado),
+    (Kind::Sweep, &responses::Sweep),
+    (Kind::Sweep, &importance_series::ByRuns),
+    (Kind::Sweep, &rate_map::RateMap),
+    (Kind::Recorded, &importance::Importance),
+    (Kind::Recorded, &rank_probability::RankProbability),
+    (Kind::Recorded, &responses::Marginals),
+    (Kind::Recorded, &interactions::Interactions),
+    (Kind::Recorded, &importance_series::ByTrials),
+    (Kind::Recorded, &importance_series::ByEpoch),
+    (Kind::Recorded, &importance::Stability),
+    (Kind::Recorded, &ablation::Ablation),
 ];
 
 /// The figures for the kind of run that `run` is.

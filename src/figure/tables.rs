@@ -9,8 +9,10 @@ use serde_json::Value;
 
 use super::FigureError;
 use super::manifest::Manifest;
+use super::rankings::Rankings;
 use super::rows;
 use super::screening::Screening;
+use super::study::Study;
 use super::verdict::Verdict;
 
 /// How a trial ended.
@@ -163,6 +165,8 @@ pub struct Run {
     pub decisions: Vec<Decision>,
     /// What was measured before or beside a search.
     pub screening: Screening,
+    /// What a sweep or recorded trials say of hyperparameters.
+    pub rankings: Rankings,
     /// `verdict.json`, where the experiment wrote one.
     pub verdict: Option<Verdict>,
     /// `manifest.json`.
@@ -170,8 +174,8 @@ pub struct Run {
 }
 
 impl Run {
-    /// Reads the tables of `folder`. Only `trials.csv` must exist, or `finder.csv`, which is
-    /// written before there are trials.
+    /// Reads the tables of `folder`. Only `trials.csv` must exist, or `observations.csv`, which
+    /// holds trials of another run, or `finder.csv`, which is written before there are trials.
     ///
     /// # Errors
     /// When a file cannot be read or understood; the message names file, line and column.
@@ -180,8 +184,14 @@ impl Run {
         let layer_points = read_layers(&folder.join("layers.csv"), &mut layers)?;
         let mut hyperparameters = Vec::new();
         let screening = Screening::read(folder)?;
+        let rankings = Rankings::read(folder)?;
         let path = folder.join("trials.csv");
-        let trials = read_trials(&path, &mut layers, &mut hyperparameters)?;
+        let mut trials = read_trials(&path, TRIAL_COLUMNS, &mut layers, &mut hyperparameters)?;
+        if trials.is_none() && !rankings.is_empty() {
+            let path = folder.join("observations.csv");
+            let required = &["trial", "status", "value"];
+            trials = read_trials(&path, required, &mut layers, &mut hyperparameters)?;
+        }
         let Some(trials) = trials.or((!screening.finder.is_empty()).then(Vec::new)) else {
             let cause = "there is no such file; figures are drawn in the output folder of an \
                          experiment";
@@ -201,6 +211,7 @@ impl Run {
             hyperparameters,
             decisions,
             screening,
+            rankings,
             verdict,
             manifest,
         })
@@ -210,6 +221,11 @@ impl Run {
     pub fn setting<'a>(&self, trial: &'a Trial, name: &str) -> &'a str {
         let at = self.hyperparameters.iter().position(|known| known == name);
         at.and_then(|i| trial.settings.get(i)).map_or("", String::as_str)
+    }
+
+    /// What was searched by, in words.
+    pub(super) fn measure(&self) -> String {
+        Study::of(self).measure()
     }
 
     /// The arms in order of first appearance.
@@ -232,13 +248,17 @@ fn layer_index(layers: &mut Vec<String>, name: &str) -> usize {
     })
 }
 
+/// Columns without which `trials.csv` is none.
+const TRIAL_COLUMNS: &[&str] =
+    &["trial", "arm", "status", "value", "validation_accuracy", "test_accuracy"];
+
 fn read_trials(
     path: &Path,
+    required: &[&str],
     layers: &mut Vec<String>,
     names: &mut Vec<String>,
 ) -> Result<Option<Vec<Trial>>, FigureError> {
-    let required = ["trial", "arm", "status", "value", "validation_accuracy", "test_accuracy"];
-    rows::read(path, &required, |row| {
+    rows::read(path, required, |row| {
         let status = match row.text("status") {
             "running" => Status::Running,
             "complete" => Status::Complete,

@@ -224,9 +224,12 @@ impl Distribution {
         let number = |key: &str| entry[key].as_f64();
         let log = entry["log"].as_bool().unwrap_or(false);
         Some(match entry["kind"].as_str()? {
-            "float" => {
-                Self::Float { low: number("low")?, high: number("high")?, log, step: number("step") }
-            }
+            "float" => Self::Float {
+                low: number("low")?,
+                high: number("high")?,
+                log,
+                step: number("step"),
+            },
             "int" => Self::Int {
                 low: entry["low"].as_i64()?,
                 high: entry["high"].as_i64()?,
