@@ -17,6 +17,8 @@ mod draft;
 mod efast;
 mod error;
 mod estimate;
+#[cfg(test)]
+mod known;
 mod morris;
 mod oat;
 mod shapley;

@@ -13,7 +13,7 @@ use super::estimate::{Estimated, mean_of, ratio_of, spread};
 use super::unit::{Unit, check, dummy, units};
 use super::{Analysis, Factor, Method, Noise, Options, SensitivityError};
 use crate::analysis::statistics::{Interval, mean};
-use crate::random::sobol::{MOST_DIMENSIONS, scrambled_sobol, sobol};
+use crate::random::sobol::{MOST_DIMENSIONS, scrambled_sobol, shuffled_index, sobol};
 use crate::random::{Purpose, derived_seed};
 
 /// Variance-based indices of first, total and second order.
@@ -109,20 +109,32 @@ pub(super) fn check_dimensions(
     }
 }
 
-/// Two independent points: the halves of point `number` of a sequence of twice the dimensions.
+/// Two independent points.
+///
+/// Unscrambled, they are the halves of a point of twice the dimensions, as in SALib. In such points
+/// some dimensions go poorly together, such that estimates miss by more than their errors: with 64
+/// base samples, the interval of an index of Sobol's G function held it in 75 % instead of 95 %. So
+/// scrambled ones are points of two sequences that are paired in random order.
 pub(super) fn pair_of_points(
     number: usize,
     factors: usize,
     options: &Options,
 ) -> (Vec<f64>, Vec<f64>) {
-    let coordinate = |dimension: usize| {
-        let seed = || derived_seed(options.seed, Purpose::Design, dimension as u64);
-        match options.scramble {
-            true => scrambled_sobol(number as u32, dimension, seed()),
-            false => sobol(number as u32, dimension),
-        }
+    let (first, second) = (0..factors, factors..2 * factors);
+    let number = number as u32;
+    if !options.scramble {
+        let coordinate = |dimension| sobol(number, dimension);
+        return (first.map(coordinate).collect(), second.map(coordinate).collect());
+    }
+    let seed = |what: usize| derived_seed(options.seed, Purpose::Design, what as u64);
+    let other = shuffled_index(number, seed(2 * MOST_DIMENSIONS));
+    let coordinate = |number, place: usize| {
+        scrambled_sobol(number, place % factors, seed(place))
     };
-    ((0..factors).map(coordinate).collect(), (factors..2 * factors).map(coordinate).collect())
+    (
+        first.map(|place| coordinate(number, place)).collect(),
+        second.map(|place| coordinate(other, place)).collect(),
+    )
 }
 
 fn block_size(units: usize, options: &Options) -> usize {
