@@ -6,7 +6,6 @@
 //! its own: the first 2^k points stay balanced, and each point alone is uniform.
 
 use rand::{Rng, RngExt};
-use rand_chacha::ChaCha8Rng;
 
 use super::sobol_directions::DIRECTIONS;
 use super::{Purpose, stream};
@@ -47,31 +46,16 @@ fn coordinate(index: u32, dimension: usize) -> u32 {
     chosen.filter(|(bit, _)| gray >> bit & 1 == 1).fold(0, |sum, (_, number)| sum ^ number)
 }
 
-/// The draws that belong to the highest `depth` bits of a number.
-fn node(number: u32, depth: u32, seed: u64) -> ChaCha8Rng {
-    let above = u64::from(number) >> (BITS - depth);
-    stream(seed, Purpose::Sampler, 1 << depth | above)
-}
-
-/// Each bit is flipped by the draw that belongs to the bits above it.
-fn flipped(number: u32, seed: u64) -> u32 {
-    let flip = |depth| node(number, depth, seed).next_u32() & 1;
-    number ^ (0..BITS).fold(0, |flips, depth| flips << 1 | flip(depth))
-}
-
-/// Owen's scramble of a coordinate, and the bits below it.
+/// Owen's scramble of a coordinate, and the bits below it: each bit is flipped by the draw that
+/// belongs to the bits above it.
 fn scrambled(coordinate: u32, seed: u64) -> f64 {
-    let below: f64 = node(coordinate, BITS, seed).random();
-    (f64::from(flipped(coordinate, seed)) + below) / 2.0_f64.powi(BITS as i32)
-}
-
-/// Place `index` of a sequence in another order, in which the indices of each power of two that go
-/// together (such as the first 2^k) still do: their points are as balanced.
-///
-/// Points of two sequences that are paired in such orders are independent of each other, which a
-/// sequence of twice the dimensions is not: some pairs of its dimensions are poor.
-pub fn shuffled_index(index: u32, seed: u64) -> u32 {
-    flipped(index, seed)
+    let node = |depth: u32| {
+        let above = u64::from(coordinate) >> (BITS - depth);
+        stream(seed, Purpose::Sampler, 1 << depth | above)
+    };
+    let flips = (0..BITS).fold(0, |flips, depth| flips << 1 | (node(depth).next_u32() & 1));
+    let below: f64 = node(BITS).random();
+    (f64::from(coordinate ^ flips) + below) / 2.0_f64.powi(BITS as i32)
 }
 
 /// Coordinate `dimension` of the unscrambled point `index`, in [0, 1).
@@ -146,27 +130,6 @@ mod tests {
         let alike = |seed: &u64| second_bit(0, *seed) == second_bit(1 << 31, *seed);
         let alike = (0..1000).filter(alike).count();
         assert!((430..570).contains(&alike), "{alike}");
-    }
-
-    #[test]
-    fn shuffled_blocks_stay_together() {
-        for seed in 0..20 {
-            for (power, block) in [(0, 5), (3, 0), (3, 7), (6, 0), (6, 2)] {
-                let size = 1 << power;
-                let places: Vec<u32> =
-                    (block * size..(block + 1) * size).map(|i| shuffled_index(i, seed)).collect();
-                let mut sorted = places.clone();
-                sorted.sort_unstable();
-                let first = sorted[0];
-                assert_eq!(first % size, 0);
-                assert!(sorted.into_iter().eq(first..first + size), "seed {seed}");
-            }
-        }
-        let first: Vec<u32> = (0..64).map(|seed| shuffled_index(1, seed) % 64).collect();
-        let mut different = first.clone();
-        different.sort_unstable();
-        different.dedup();
-        assert!(different.len() > 20, "{first:?}");
     }
 
     #[test]

@@ -73,9 +73,9 @@ fn efast_with_given_phases_is_salibs() {
     assert_near(&total, &[0.5542906147, 0.4693904413, 0.2393256211], 1e-9);
 }
 
-const G_FIRST: [f64; 8] =
+pub(super) const G_FIRST: [f64; 8] =
     [0.716192, 0.179048, 0.023676, 0.007162, 0.0000716, 0.0000716, 0.0000716, 0.0000716];
-const G_TOTAL: [f64; 8] =
+pub(super) const G_TOTAL: [f64; 8] =
     [0.787144, 0.242198, 0.034317, 0.010460, 0.000105, 0.000105, 0.000105, 0.000105];
 
 /// Exact first and total indices; all that a method finds of them is near, the more so with

@@ -21,6 +21,7 @@ mod estimate;
 mod known;
 mod morris;
 mod oat;
+mod pairs;
 mod shapley;
 mod sobol;
 #[cfg(test)]
