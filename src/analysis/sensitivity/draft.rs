@@ -59,6 +59,16 @@ impl Analysis {
         self.notes.push(note.into());
     }
 
+    /// Says that intervals from so few blocks are a little short (`coverage.rs` measures it).
+    pub(super) fn note_few(&mut self, blocks: usize, enough: usize, what: &str) {
+        if blocks < enough {
+            self.note(format!(
+                "fewer than {enough} {what}: intervals of 95 % held the truth in 85 % to 95 % of \
+                 trials with so few"
+            ));
+        }
+    }
+
     /// Whether there is a variance of which indices can be shares; notes why not.
     pub(super) fn has_variance(&mut self) -> bool {
         if self.variance > 0.0 {

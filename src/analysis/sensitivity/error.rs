@@ -44,17 +44,17 @@ pub enum SensitivityError {
         /// What was asked for.
         given: usize,
     },
-    /// More dimensions than the sequence has direction numbers.
+    /// More factors than the sequence has direction numbers.
     #[error(
-        "method {method}: {factors} hyperparameters need two dimensions each of a sequence that has \
-         {most}; leave some out, or screen them with `--method morris` first"
+        "method {method}: {factors} hyperparameters are more than the {most} that its points can \
+         have; leave some out, or screen them with `--method morris` first"
     )]
     TooManyFactors {
         /// The method.
         method: &'static str,
         /// How many hyperparameters there are.
         factors: usize,
-        /// How many dimensions there are.
+        /// How many there may be.
         most: usize,
     },
     /// A method that moves factors one by one.

@@ -1,10 +1,10 @@
 //! Estimates with intervals from independent blocks: means, deviations, and ratios of means.
 //!
-//! An estimate that is smooth in block means has an influence value for each block: how far the
-//! estimate moves when the block weighs more (Hampel 1974). It is then the mean of "estimate plus
-//! influence" over the blocks, for which the bootstrap-t of [`statistics`](crate::analysis::statistics)
-//! holds; blocks are resampled whole, so all that belongs to one base sample stays together.
-//! Percentile intervals are too short for the skewed squares that total indices average.
+//! An estimate that is smooth in block means has a pseudo-value for each block (Tukey's jackknife): n
+//! times the estimate less n − 1 times that without the block. The estimate is about their mean, for
+//! which the bootstrap-t of [`statistics`](crate::analysis::statistics) holds; blocks are resampled
+//! whole, so all that belongs to one base sample stays together. Percentile intervals are too short
+//! for the skewed squares that total indices average.
 
 use super::Options;
 use crate::analysis::statistics::{Interval, mean, standard_deviation, studentized_interval};
@@ -54,6 +54,11 @@ pub(super) fn deviation_of(values: &[f64], options: &Options, statistic: usize) 
     Estimated { value, interval }.at_least_zero()
 }
 
+/// The interval about the mean of pseudo-values, which may be beside an estimate without spread.
+fn holding(interval: Interval, value: f64) -> Interval {
+    interval.hull(Interval { low: value, high: value })
+}
+
 /// Mean of the numerators over mean of the denominators, which must not be 0.
 pub(super) fn ratio_of(
     numerators: &[f64],
@@ -61,11 +66,16 @@ pub(super) fn ratio_of(
     options: &Options,
     statistic: usize,
 ) -> Estimated {
-    let scale = mean(denominators);
-    let value = mean(numerators) / scale;
-    let pairs = numerators.iter().zip(denominators);
-    let influence: Vec<f64> = pairs.map(|(n, d)| value + (n - value * d) / scale).collect();
-    Estimated { value, interval: mean_of(&influence, options, statistic).interval }
+    let whole: f64 = denominators.iter().sum();
+    let value = numerators.iter().sum::<f64>() / whole;
+    let others = (denominators.len() - 1) as f64;
+    let pairs = numerators.iter().zip(denominators).map(|(numerator, denominator)| {
+        // Noise that is taken out may leave a block with all there is; then it is not left out.
+        let rest = if whole > *denominator { whole - denominator } else { whole };
+        value + others * (numerator - value * denominator) / rest
+    });
+    let pseudo: Vec<f64> = pairs.collect();
+    Estimated { value, interval: holding(mean_of(&pseudo, options, statistic).interval, value) }
 }
 
 /// Mean and variance (by n) of at least one value; the variance is exactly 0 where all values are

@@ -17,8 +17,11 @@ mod draft;
 mod efast;
 mod error;
 mod estimate;
+#[cfg(test)]
+mod known;
 mod morris;
 mod oat;
+mod pairs;
 mod shapley;
 mod sobol;
 #[cfg(test)]

@@ -234,3 +234,111 @@ fn position(factor: &Factor, level: usize, levels: usize) -> f64 {
         _ => level as f64 / (levels - 1) as f64,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::sensitivity::suite::Subject;
+    use crate::analysis::statistics::{mean, standard_deviation};
+
+    fn plain(samples: usize) -> Options {
+        Options { samples, resamples: 50, ..Options::default() }
+    }
+
+    /// Slow reference: the points alone tell which factor moved and by how much.
+    #[test]
+    fn effects_are_changes_over_steps() {
+        for name in ["ishigami", "mixed", "sobol-g"] {
+            let subject = Subject::new(name);
+            let design = Morris.design(&subject.factors, &plain(40)).unwrap();
+            let k = subject.factors.len();
+            let mut effects = vec![Vec::new(); k];
+            for trajectory in design.chunks(k + 1) {
+                let mut moved = Vec::new();
+                for pair in trajectory.windows(2) {
+                    let different: Vec<_> = (0..k).filter(|&j| pair[0][j] != pair[1][j]).collect();
+                    let &[j] = different.as_slice() else { panic!("{different:?} move at once") };
+                    moved.push(j);
+                    // From the middle of the first to that of the last level is a whole.
+                    let levels = subject.factors[j].levels.map(|count| count as f64);
+                    let whole = levels.map_or(1.0, |count| (count - 1.0) / count);
+                    let step = (pair[1][j] - pair[0][j]) / whole;
+                    effects[j].push((subject.at(&pair[1]) - subject.at(&pair[0])) / step);
+                }
+                moved.sort_unstable();
+                assert_eq!(moved, (0..k).collect::<Vec<_>>());
+            }
+            let analysis = subject.analyse(&Morris, &plain(40));
+            for (factor, effects) in subject.factors.iter().zip(effects) {
+                let sizes: Vec<f64> = effects.iter().map(|effect| effect.abs()).collect();
+                for (index, truth) in [
+                    ("mu", mean(&effects)),
+                    ("mu_star", mean(&sizes)),
+                    ("sigma", standard_deviation(&effects)),
+                ] {
+                    let ours = analysis.find(&factor.name, index).value;
+                    assert!((ours - truth).abs() < 1e-9, "{name} {index}: {ours} {truth}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_step_of_the_grid_is_taken_equally_often() {
+        let factors = Subject::new("sobol-g").factors;
+        let options = Options { levels: 6, ..plain(12) };
+        let design = Morris.design(&factors, &options).unwrap();
+        let ends = design.chunks(9).map(|trajectory| (&trajectory[0], &trajectory[8]));
+        for j in 0..8 {
+            let lows = ends.clone().map(|(from, to)| (5.0 * from[j].min(to[j])).round() as usize);
+            let mut counts = [0; 3];
+            lows.for_each(|low| counts[low] += 1);
+            assert_eq!(counts, [4, 4, 4]);
+            assert!(ends.clone().all(|(from, to)| ((to[j] - from[j]).abs() - 0.6).abs() < 1e-12));
+        }
+    }
+
+    #[test]
+    fn discrete_factors_stand_in_the_middle_of_levels() {
+        let of =
+            |count, levels| (0..levels).map(|it| nearest(count, it, levels)).collect::<Vec<_>>();
+        assert_eq!(of(2, 4), [0, 0, 1, 1]);
+        assert_eq!(of(3, 4), [0, 1, 1, 2]);
+        assert_eq!(of(4, 4), [0, 1, 2, 3]);
+        assert_eq!(of(5, 4), [0, 1, 3, 4]);
+        assert_eq!(of(10, 4), [0, 3, 6, 9]);
+        assert_eq!(of(2, 6), [0, 0, 0, 1, 1, 1]);
+        assert_eq!(of(1, 4), [0; 4]);
+        let binary = Factor { name: "b".to_owned(), levels: Some(2) };
+        let analysis =
+            Morris.analyse(&[binary.clone()], &plain(1), &[Some(0.0), Some(5.0)]).unwrap();
+        // The whole difference between the two, up or down.
+        assert_eq!(analysis.find("b", "mu_star").value, 5.0);
+        let design = Morris.design(&[binary], &plain(3)).unwrap();
+        assert!(design.iter().all(|point| [0.25, 0.75].contains(&point[0])));
+    }
+
+    #[test]
+    fn a_failed_run_costs_its_two_effects() {
+        let subject = Subject::new("ishigami");
+        let mut values = subject.values(&Morris, &plain(3));
+        values[5] = None;
+        let analysis = Morris.analyse(&subject.factors, &plain(3), &values).unwrap();
+        assert_eq!(analysis.effects.len(), 7);
+        // The first run of that trajectory is left without a neighbour.
+        assert_eq!((analysis.used, analysis.left_out), (10, 2));
+    }
+
+    #[test]
+    fn noise_is_known_from_the_dummy() {
+        let subject = Subject::new("linear-2").with_dummy();
+        let options = Options { noise: Noise::Dummy(2), ..plain(400) };
+        let values = subject.values(&Morris, &options);
+        let mut random = crate::random::stream(3, crate::random::Purpose::Noise, 0);
+        let noisy: Vec<_> =
+            values.iter().map(|v| v.map(|v| v + random.random_range(-0.3..0.3))).collect();
+        let analysis = Morris.analyse(&subject.factors, &options, &noisy).unwrap();
+        let noise = analysis.noise_variance.unwrap();
+        assert!((noise / 0.03 - 1.0).abs() < 0.15, "{noise}");
+    }
+}

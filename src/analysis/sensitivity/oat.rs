@@ -219,3 +219,78 @@ fn range_of_noise(count: usize, options: &Options) -> f64 {
     ranges.sort_by(f64::total_cmp);
     quantile(&ranges, options.confidence)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::sensitivity::suite::Subject;
+    use crate::random::Purpose;
+
+    #[test]
+    fn axes_go_through_the_base() {
+        let subject = Subject::new("mixed");
+        let base = vec![0.125, 0.3, 0.4, 0.9];
+        let options = Options { samples: 5, base: base.clone(), ..Options::default() };
+        let design = Oat.design(&subject.factors, &options).unwrap();
+        assert_eq!(design[0], base);
+        // Four optimisers, five levels each of the others.
+        assert_eq!(design.len(), 1 + 4 + 3 * 5);
+        assert_eq!(Oat.blocks(&subject.factors, &options).unwrap()[..6], [0, 1, 1, 1, 1, 2]);
+        let optimisers: Vec<f64> = design[1..5].iter().map(|point| point[0]).collect();
+        assert_eq!(optimisers, [0.125, 0.375, 0.625, 0.875]);
+        let rates: Vec<f64> = design[5..10].iter().map(|point| point[1]).collect();
+        assert_eq!(rates, [0.0, 0.25, 0.5, 0.75, 1.0]);
+        assert!(design[5..10].iter().all(|point| point[0] == 0.125 && point[2..] == base[2..]));
+    }
+
+    #[test]
+    fn ranges_and_slopes_by_hand() {
+        let subject = Subject::new("linear-2");
+        let analysis = subject.analyse(&Oat, &Options { samples: 3, ..Options::default() });
+        for (name, truth) in [("x1", 0.5), ("x2", 0.25)] {
+            assert!((analysis.find(name, "range").value - truth).abs() < 1e-12);
+            let slope = analysis.find(name, "slope");
+            assert!((slope.value - truth).abs() < 1e-12);
+            assert!((slope.interval.high - truth).abs() < 1e-9, "a line fits exactly");
+            assert_eq!(analysis.find(name, "range").interval.high, f64::INFINITY);
+        }
+    }
+
+    /// With the noise known, from the dummy's axis or given, ranges and slopes are covered.
+    #[test]
+    fn noise_bounds_the_range() {
+        let subject = Subject::new("linear-2").with_dummy();
+        let options = Options { samples: 9, noise: Noise::Variance(0.03), ..Options::default() };
+        let exact = subject.values(&Oat, &options);
+        let (mut range, mut slope) = (0, 0);
+        for round in 0..400 {
+            let mut random = stream(round, Purpose::Noise, 0);
+            let noisy = exact.iter().map(|v| v.map(|v| v + random.random_range(-0.3..0.3)));
+            let noisy: Vec<_> = noisy.collect();
+            let analysis = Oat.analyse(&subject.factors, &options, &noisy).unwrap();
+            let covers = |name, index, truth: f64| {
+                let Interval { low, high } = analysis.find(name, index).interval;
+                usize::from((low..=high).contains(&truth))
+            };
+            range += covers("dummy", "range", 0.0);
+            slope += covers("x1", "slope", 0.5);
+            if round == 0 {
+                let options = Options { noise: Noise::Dummy(2), ..options.clone() };
+                let analysis = Oat.analyse(&subject.factors, &options, &noisy).unwrap();
+                let noise = analysis.noise_variance.unwrap();
+                assert!((0.01..0.06).contains(&noise), "{noise}");
+            }
+        }
+        assert!(range >= 367 && slope >= 367, "{range} {slope} of 400");
+    }
+
+    #[test]
+    fn tables_of_the_studentized_range() {
+        let options = Options::default();
+        // Studentized range, 5 %, infinite degrees of freedom.
+        for (count, table) in [(2, 2.772), (5, 3.858), (10, 4.474)] {
+            let ours = range_of_noise(count, &options);
+            assert!((ours - table).abs() < 0.1, "{count}: {ours} {table}");
+        }
+    }
+}

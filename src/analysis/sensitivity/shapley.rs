@@ -13,7 +13,7 @@ use rand::seq::SliceRandom;
 
 use super::draft::{checked, whole_blocks};
 use super::estimate::{ratio_of, spread};
-use super::sobol::{check_dimensions, pair_of_points};
+use super::pairs::Pairs;
 use super::unit::{Unit, check, dummy, units};
 use super::{Analysis, Factor, Method, Noise, Options, SensitivityError, draws};
 use crate::analysis::statistics::mean;
@@ -44,9 +44,10 @@ impl Method for Shapley {
         options: &Options,
     ) -> Result<Vec<Vec<f64>>, SensitivityError> {
         let units = self.checked_units(factors, options)?;
+        let pairs = Pairs::new(self, factors.len(), options)?;
         let mut points = Vec::with_capacity(self.runs(factors, options));
         for number in 0..options.samples {
-            let (mut point, other) = pair_of_points(number, factors.len(), options);
+            let (mut point, other) = pairs.at(number);
             points.push(point.clone());
             for unit in order(number, units.len(), options) {
                 units[unit].members.iter().for_each(|&member| point[member] = other[member]);
@@ -90,7 +91,7 @@ impl Shapley {
         options: &Options,
     ) -> Result<Vec<Unit>, SensitivityError> {
         check(self, factors, options, 1, "permutations")?;
-        check_dimensions(self, factors)?;
+        Pairs::new(self, factors.len(), options)?;
         units(factors, options)
     }
 }
@@ -149,5 +150,57 @@ fn estimate(
             let share = ratio_of(&effects[place], &variances, options, place);
             analysis.push(&unit.name, "Sh", share);
         }
+        analysis.note_few(blocks.len(), 128, "permutations");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::sensitivity::suite::Subject;
+    use crate::random::{Purpose, stream};
+    use rand::RngExt;
+
+    #[test]
+    fn each_step_takes_one_factor_over() {
+        let factors = Subject::new("ishigami").factors;
+        let options = Options { samples: 30, ..Options::default() };
+        let mut orders = std::collections::BTreeSet::new();
+        for path in Shapley.design(&factors, &options).unwrap().chunks(4) {
+            let step = |pair: &[Vec<f64>]| {
+                let moved: Vec<_> = (0..3).filter(|&j| pair[0][j] != pair[1][j]).collect();
+                assert_eq!(moved.len(), 1);
+                assert_eq!(pair[1][moved[0]], path[3][moved[0]]);
+                moved[0]
+            };
+            orders.insert(path.windows(2).map(step).collect::<Vec<_>>());
+        }
+        assert_eq!(orders.len(), 6);
+    }
+
+    /// Noise is taken out of the effects as it is out of the variance, given or from a dummy.
+    #[test]
+    fn noise_is_taken_out() {
+        let subject = Subject::new("ishigami").with_dummy();
+        let plain = Options { samples: 8192, resamples: 10, ..Options::default() };
+        let mut random = stream(1, Purpose::Noise, 0);
+        let exact = subject.values(&Shapley, &plain);
+        let noisy: Vec<_> =
+            exact.iter().map(|v| v.map(|v| v + random.random_range(-3.0..3.0))).collect();
+        let truth = [0.435747, 0.442411, 0.121842, 0.0];
+        for noise in [Noise::Variance(3.0), Noise::Dummy(3)] {
+            let options = Options { noise, ..plain.clone() };
+            let analysis = Shapley.analyse(&subject.factors, &options, &noisy).unwrap();
+            assert!((analysis.noise_variance.unwrap() - 3.0).abs() < 0.1);
+            for (index, truth) in analysis.indices.iter().zip(truth) {
+                assert!((index.value - truth).abs() < 0.025, "{index:?} {truth}");
+            }
+            let sum: f64 = analysis.indices.iter().map(|index| index.value).sum();
+            assert!((sum - 1.0).abs() < 1e-12, "{sum}");
+        }
+        // Left in, each gets an equal part of it.
+        let raw = Shapley.analyse(&subject.factors, &plain, &noisy).unwrap();
+        let part = 3.0 / (13.844588 + 3.0) / 4.0;
+        assert!((raw.find("dummy", "Sh").value - part).abs() < 0.015);
     }
 }

@@ -10,11 +10,10 @@
 
 use super::draft::{checked, whole_blocks};
 use super::estimate::{Estimated, mean_of, ratio_of, spread};
+use super::pairs::Pairs;
 use super::unit::{Unit, check, dummy, units};
 use super::{Analysis, Factor, Method, Noise, Options, SensitivityError};
 use crate::analysis::statistics::{Interval, mean};
-use crate::random::sobol::{MOST_DIMENSIONS, scrambled_sobol, sobol};
-use crate::random::{Purpose, derived_seed};
 
 /// Variance-based indices of first, total and second order.
 pub(super) struct Sobol;
@@ -39,9 +38,10 @@ impl Method for Sobol {
         options: &Options,
     ) -> Result<Vec<Vec<f64>>, SensitivityError> {
         let units = self.checked_units(factors, options)?;
+        let pairs = Pairs::new(self, factors.len(), options)?;
         let mut points = Vec::with_capacity(self.runs(factors, options));
         for number in 0..options.samples {
-            let (a, b) = pair_of_points(number, factors.len(), options);
+            let (a, b) = pairs.at(number);
             let exchanged = |from: &[f64], unit: &Unit, other: &[f64]| {
                 let mut point = from.to_vec();
                 unit.members.iter().for_each(|&member| point[member] = other[member]);
@@ -92,37 +92,9 @@ impl Sobol {
         options: &Options,
     ) -> Result<Vec<Unit>, SensitivityError> {
         check(self, factors, options, 1, "base samples")?;
-        check_dimensions(self, factors)?;
+        Pairs::new(self, factors.len(), options)?;
         units(factors, options)
     }
-}
-
-/// Refuses more factors than the sequence has pairs of dimensions.
-pub(super) fn check_dimensions(
-    method: &dyn Method,
-    factors: &[Factor],
-) -> Result<(), SensitivityError> {
-    let (method, factors, most) = (method.name(), factors.len(), MOST_DIMENSIONS);
-    match 2 * factors > most {
-        true => Err(SensitivityError::TooManyFactors { method, factors, most }),
-        false => Ok(()),
-    }
-}
-
-/// Two independent points: the halves of point `number` of a sequence of twice the dimensions.
-pub(super) fn pair_of_points(
-    number: usize,
-    factors: usize,
-    options: &Options,
-) -> (Vec<f64>, Vec<f64>) {
-    let coordinate = |dimension: usize| {
-        let seed = || derived_seed(options.seed, Purpose::Design, dimension as u64);
-        match options.scramble {
-            true => scrambled_sobol(number as u32, dimension, seed()),
-            false => sobol(number as u32, dimension),
-        }
-    };
-    ((0..factors).map(coordinate).collect(), (factors..2 * factors).map(coordinate).collect())
 }
 
 fn block_size(units: usize, options: &Options) -> usize {
@@ -191,6 +163,7 @@ fn estimate(analysis: &mut Analysis, blocks: Vec<Vec<f64>>, units: &[Unit], opti
             }
         }
     }
+    analysis.note_few(centred.len(), 64, "base samples");
     if let Some(place) = dummy {
         analysis.note(format!(
             "noise was estimated from {0} and taken out, so the total of {0} is 0; its interval is \
@@ -207,4 +180,72 @@ fn nothing(noise: &[f64], variance: f64, options: &Options) -> Estimated {
     let scale = 2.0_f64.sqrt() / variance;
     let half = (interval.high - value).max(value - interval.low) * scale;
     Estimated { value: 0.0, interval: Interval { low: -half, high: half } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::sensitivity::suite::Subject;
+    use crate::random::{Purpose, stream};
+    use rand::RngExt;
+
+    #[test]
+    fn blocks_exchange_one_factor() {
+        let factors = Subject::new("ishigami").factors;
+        let options = Options { samples: 8, second_order: true, ..Options::default() };
+        for block in Sobol.design(&factors, &options).unwrap().chunks(8) {
+            let (a, b) = (&block[0], &block[7]);
+            for j in 0..3 {
+                for i in 0..3 {
+                    let (plain, other) = if i == j { (b, a) } else { (a, b) };
+                    assert_eq!((block[1 + j][i], block[4 + j][i]), (plain[i], other[i]));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_failed_run_costs_its_base_sample() {
+        let subject = Subject::new("ishigami");
+        let options = Options { samples: 16, ..Options::default() };
+        let mut values = subject.values(&Sobol, &options);
+        (values[7], values[23]) = (None, Some(f64::INFINITY));
+        let analysis = Sobol.analyse(&subject.factors, &options, &values).unwrap();
+        assert_eq!((analysis.used, analysis.left_out), (70, 10));
+        assert!(analysis.notes[0].starts_with("2 runs have no value; with them 10 runs"));
+        // What the rest of those base samples has got does not matter.
+        (values[5], values[21]) = (Some(1e9), Some(-1e9));
+        let other = Sobol.analyse(&subject.factors, &options, &values).unwrap();
+        assert_eq!(analysis, other);
+    }
+
+    /// Without the correction, noise is in every total index: (ST + ρ) / (1 + ρ).
+    #[test]
+    fn noise_is_taken_out() {
+        let subject = Subject::new("ishigami").with_dummy();
+        let plain = Options { samples: 4096, resamples: 10, ..Options::default() };
+        let mut random = stream(1, Purpose::Noise, 0);
+        let exact = subject.values(&Sobol, &plain);
+        let noisy: Vec<_> =
+            exact.iter().map(|v| v.map(|v| v + random.random_range(-3.0..3.0))).collect();
+        let of = |noise, values: &[Option<f64>]| {
+            let options = Options { noise, ..plain.clone() };
+            Sobol.analyse(&subject.factors, &options, values).unwrap()
+        };
+        let (clean, raw) = (of(Noise::None, &exact), of(Noise::None, &noisy));
+        let rho = 3.0 / clean.variance;
+        for total in clean.indices.iter().filter(|index| index.index == "ST") {
+            let raw = raw.find(&total.parameter, "ST").value;
+            assert!((raw - (total.value + rho) / (1.0 + rho)).abs() < 0.025, "{total:?} {raw}");
+        }
+        for noise in [Noise::Variance(3.0), Noise::Dummy(3)] {
+            let corrected = of(noise, &noisy);
+            assert!((corrected.noise_variance.unwrap() - 3.0).abs() < 0.1);
+            for (ours, clean) in corrected.indices.iter().zip(&clean.indices) {
+                assert!((ours.value - clean.value).abs() < 0.025, "{ours:?} {clean:?}");
+            }
+        }
+        let all_noise = of(Noise::Variance(100.0), &noisy);
+        assert!(all_noise.indices.is_empty() && all_noise.notes[0].contains("all of the variance"));
+    }
 }
