@@ -32,7 +32,9 @@ pub(super) fn shares(forest: &Forest, pairs: bool) -> Shares {
     };
     let trees: Vec<_> = forest.trees.par_iter().filter_map(decompose).collect();
     let count = forest.axes.len();
-    let mean = |share: &dyn Fn(&(f64, Vec<f64>, Vec<f64>)) -> f64| {
+    // Variance, and what of it is of singles and of pairs.
+    type Parts = (f64, Vec<f64>, Vec<f64>);
+    let mean = |share: &dyn Fn(&Parts) -> f64| {
         trees.iter().map(share).sum::<f64>() / trees.len().max(1) as f64
     };
     let names = (0..count).flat_map(|first| (first + 1..count).map(move |second| (first, second)));
@@ -401,7 +403,7 @@ mod tests {
         #[test]
         fn running_sums_are_the_plain_sums(seed in 0..1000_u64, rows in 2..14_usize) {
             let mut draws = stream(seed, Purpose::Probe, 0);
-            let axes = vec![Axis::Ordered, Axis::Choices(5), Axis::Ordered, Axis::Choices(64)];
+            let axes = [Axis::Ordered, Axis::Choices(5), Axis::Ordered, Axis::Choices(64)];
             let axes = axes[..3 + usize::from(seed % 4 == 0)].to_vec();
             let mut column = |axis: &Axis| -> Vec<f64> {
                 let coordinate = |_| match axis {

@@ -213,7 +213,7 @@ impl Parameter {
             Distribution::Float { low, log: true, .. } if *low <= 0.0 => {
                 format!("has a logarithm from {low} up; let it begin above 0")
             }
-            Distribution::Float { step: Some(step), .. } if !(*step > 0.0) => {
+            Distribution::Float { step: Some(step), .. } if step.is_nan() || *step <= 0.0 => {
                 format!("has the step {step}; give one above 0")
             }
             Distribution::Int { low, high, .. } if low > high => {

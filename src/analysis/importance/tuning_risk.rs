@@ -71,7 +71,9 @@ impl Method for TuningRisk {
 /// Mixtures of two trials that have the same hyperparameters: each coordinate is one's or the other's.
 fn candidates(sample: &Sample, count: usize, seed: u64) -> Vec<Vec<f64>> {
     let (_, view) = sample.whole();
-    let mut kinds: Vec<(Vec<bool>, Vec<&[Option<f64>]>)> = Vec::new();
+    /// Which hyperparameters are active, and the trials where just these are.
+    type Kind<'a> = (Vec<bool>, Vec<&'a [Option<f64>]>);
+    let mut kinds: Vec<Kind> = Vec::new();
     for (_, values) in sample.iter() {
         let active: Vec<bool> = values.iter().map(Option::is_some).collect();
         match kinds.iter_mut().find(|(known, _)| *known == active) {
