@@ -138,10 +138,10 @@ mod tests {
     #[test]
     fn a_seed_shows_the_overall_rate_that_was_best_on_the_others() {
         let layers = ["a".to_owned()];
-        // Seed 0 likes half the rate, seeds 1 and 2 twice it.
+        // Seed 0 likes half the rate, and more so than seeds 1 and 2 like twice it.
         let value = |point: &Point, seed: usize| {
             let factor = if point.layer == ALL { point.multiplier } else { point.factor };
-            Some(if seed == 0 { 1.0 / factor } else { factor })
+            Some(if seed == 0 { 2.0 / factor } else { factor })
         };
         let rows = rows(&layers, 3, value);
         let retuned = |seed: &str| {
@@ -149,7 +149,7 @@ mod tests {
             rows.iter().find(of_seed).map(|row| row[3].clone())
         };
         assert_eq!(retuned("0").as_deref(), Some("2"));
-        // One other seed for each side: the sum is larger for the one that likes it more.
+        // One other seed on each side: the one that likes it more decides.
         assert_eq!(retuned("1").as_deref(), Some("0.5"));
         assert_eq!(rows.len(), 5 * 3 * 2 + 5 * 3);
     }
