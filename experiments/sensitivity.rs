@@ -105,8 +105,8 @@ struct SweepFlags {
     /// Metric to analyse [default: accuracy on the validation images]. Example: --metric loss
     #[arg(long, value_name = "NAME")]
     metric: Option<String>,
-    /// Size of the design: trajectories (morris), base samples (sobol, shapley), points of each search
-    /// curve (efast), levels (oat), seeds (rate-map) [default: as the preset says]. Example: --samples 64
+    /// Size of the design: trajectories (morris), base samples (sobol, shapley), points of a
+    /// hyperparameter's search curves (efast), levels (oat), seeds (rate-map) [default: as the preset says]. Example: --samples 64
     #[arg(long, value_name = "N", value_parser = cli::count)]
     samples: Option<usize>,
     /// Levels of the grid of `morris`. Example: --levels 8

@@ -137,9 +137,14 @@ fn ranking(analysis: &Analysis) -> Vec<&Index> {
     ranked
 }
 
+/// What a hyperparameter without effect may show. An index from which noise was taken out is 0 for the
+/// dummy by construction: there it is the upper end of its interval.
 fn noise_floor(problem: &Problem, analysis: &Analysis) -> Option<f64> {
     let dummy = problem.names().into_iter().find(|name| name.starts_with(DUMMY))?.to_owned();
-    ranking(analysis).into_iter().find(|index| index.parameter == dummy).map(|index| index.value)
+    let dummy = ranking(analysis).into_iter().find(|index| index.parameter == dummy)?;
+    let corrected = ["ST", "Sh"].contains(&dummy.index) && analysis.noise_variance.is_some();
+    let high = Some(dummy.interval.high).filter(|high| corrected && high.is_finite());
+    Some(high.unwrap_or(dummy.value))
 }
 
 fn headline(analysis: &Analysis) -> String {

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use anyhow::Context;
 use strata::analysis::sensitivity::{Factor, Group, Method, Noise, Options};
 use strata::objective::DUMMY;
-use strata::search::space::{Configuration, Parameter, Space};
+use strata::search::space::{Configuration, Distribution, Parameter, Space};
 
 use super::{Flags, Seeds};
 
@@ -39,7 +39,11 @@ impl Problem {
         let sweep = &flags.sweep;
         let factor = |parameter: &Parameter| Factor {
             name: parameter.name.clone(),
-            levels: parameter.distribution.levels(),
+            // The shares of whole numbers by the logarithm are unequal: a continuum is nearer.
+            levels: match parameter.distribution {
+                Distribution::Int { log: true, .. } => None,
+                ref distribution => distribution.levels(),
+            },
         };
         let factors: Vec<_> = space.parameters.iter().map(factor).collect();
         let dummy = factors.iter().position(|factor| factor.name.starts_with(DUMMY));

@@ -9,9 +9,13 @@ pub(super) fn rank_probabilities(rankings: &[Vec<f64>], count: usize) -> Vec<Vec
     for importances in rankings {
         for (parameter, (first, last)) in spans(importances).into_iter().enumerate() {
             for share in &mut shares[parameter][first..last] {
-                *share += 1.0 / ((last - first) * rankings.len()) as f64;
+                *share += 1.0 / (last - first) as f64;
             }
         }
+    }
+    // Divided last: counts are whole numbers but for ties, so a sure rank has just 1.
+    for share in shares.iter_mut().flatten() {
+        *share = (*share / rankings.len().max(1) as f64).min(1.0);
     }
     shares
 }

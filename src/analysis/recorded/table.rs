@@ -50,8 +50,10 @@ const OTHERS: [&str; 20] = [
 /// Prefixes under which tables keep hyperparameters: ours, Optuna's and Ray's.
 const PREFIXES: [&str; 3] = ["hp.", "params_", "config/"];
 
-/// A positive column that spans so large a factor is taken to be searched by its logarithm.
+/// A positive column that spans so large a factor may have been searched by its logarithm.
 const DECADES: f64 = 100.0;
+/// And is taken to have been, if its mean lies so low in its range: that of an even spread is at ½.
+const LOW_MEAN: f64 = 0.25;
 
 /// Reads the trials in the table at `path`.
 ///
@@ -218,7 +220,9 @@ fn guessed(name: &str, cells: &[&str], log: bool, notes: &mut Vec<String>) -> Di
     };
     let low = numbers.iter().copied().fold(f64::INFINITY, f64::min);
     let high = numbers.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let log = low > 0.0 && (log || high / low >= DECADES);
+    let mean = numbers.iter().sum::<f64>() / numbers.len() as f64;
+    let spread_by_log = high / low >= DECADES && (mean - low) / (high - low) < LOW_MEAN;
+    let log = low > 0.0 && (log || spread_by_log);
     let measure = if log { "log" } else { "linear" };
     notes.push(format!(
         "{name}: its box is not recorded; taken as the range of the data, [{low}, {high}], in {measure} measure"
