@@ -238,7 +238,7 @@ pub(super) fn indices(values: &[f64], harmonics: usize, noise: f64) -> Option<(f
     let own = own_frequency(n, harmonics);
     // By Parseval's theorem the power of all frequencies is the variance; an even number of points
     // has one more at the end that pairs with none and does not count.
-    let last = if n % 2 == 0 { power(&centred, n / 2) } else { 0.0 };
+    let last = if n.is_multiple_of(2) { power(&centred, n / 2) } else { 0.0 };
     // White noise has an equal part at each of the frequencies.
     let at_each = noise / n as f64;
     let sum = |frequencies: &mut dyn Iterator<Item = usize>| {

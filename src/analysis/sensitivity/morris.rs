@@ -310,8 +310,9 @@ mod tests {
         assert_eq!(of(2, 6), [0, 0, 0, 1, 1, 1]);
         assert_eq!(of(1, 4), [0; 4]);
         let binary = Factor { name: "b".to_owned(), levels: Some(2) };
-        let analysis =
-            Morris.analyse(&[binary.clone()], &plain(1), &[Some(0.0), Some(5.0)]).unwrap();
+        let analysis = Morris
+            .analyse(std::slice::from_ref(&binary), &plain(1), &[Some(0.0), Some(5.0)])
+            .unwrap();
         // The whole difference between the two, up or down.
         assert_eq!(analysis.find("b", "mu_star").value, 5.0);
         let design = Morris.design(&[binary], &plain(3)).unwrap();
