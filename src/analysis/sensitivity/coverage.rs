@@ -79,7 +79,7 @@ fn assert_covered(case: &Case) {
 
 const ISHIGAMI: f64 = 13.844588;
 
-/// From 64 base samples on; with 16, the least of the same table is .845.
+/// From 64 base samples on; with 16, the least is .865, with 32 .89.
 #[test]
 fn sobol_intervals_hold() {
     let ishigami =
@@ -98,13 +98,13 @@ fn sobol_intervals_hold() {
     assert_covered(&Case { method, function, samples: 128, noise: None, truth });
 }
 
-/// From 128 permutations on; with 64, the least is .905.
+/// From 64 permutations on; with 16, the least is .905.
 #[test]
 fn shapley_intervals_hold() {
     for noise in [None, Some(0.25 * ISHIGAMI)] {
         let truth = vec![("Sh", vec![0.435747, 0.442411, 0.121842])];
         let (method, function) = ("shapley", "ishigami");
-        assert_covered(&Case { method, function, samples: 128, noise, truth });
+        assert_covered(&Case { method, function, samples: 64, noise, truth });
     }
 }
 

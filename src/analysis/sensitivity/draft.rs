@@ -63,8 +63,8 @@ impl Analysis {
     pub(super) fn note_few(&mut self, blocks: usize, enough: usize, what: &str) {
         if blocks < enough {
             self.note(format!(
-                "fewer than {enough} {what}: intervals of 95 % held the truth in 85 % to 95 % of \
-                 trials with so few"
+                "fewer than {enough} {what}: intervals are a little short; with 16, those of 95 % \
+                 held the truth in 86 % or more of trials"
             ));
         }
     }

@@ -289,6 +289,9 @@ mod tests {
         let options = Options { levels: 6, ..plain(12) };
         let design = Morris.design(&factors, &options).unwrap();
         let ends = design.chunks(9).map(|trajectory| (&trajectory[0], &trajectory[8]));
+        // Factors do not go through their steps together.
+        let together = ends.clone().filter(|(from, to)| from[0].min(to[0]) == from[1].min(to[1]));
+        assert!((1..10).contains(&together.count()));
         for j in 0..8 {
             let lows = ends.clone().map(|(from, to)| (5.0 * from[j].min(to[j])).round() as usize);
             let mut counts = [0; 3];

@@ -150,7 +150,7 @@ fn estimate(
             let share = ratio_of(&effects[place], &variances, options, place);
             analysis.push(&unit.name, "Sh", share);
         }
-        analysis.note_few(blocks.len(), 128, "permutations");
+        analysis.note_few(blocks.len(), 64, "permutations");
     }
 }
 

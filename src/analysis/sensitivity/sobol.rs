@@ -245,6 +245,10 @@ mod tests {
                 assert!((ours.value - clean.value).abs() < 0.025, "{ours:?} {clean:?}");
             }
         }
+        // √2 · 1.96 standard errors of the noise's estimate, √(12.6 / 4096), over the variance.
+        let inert = of(Noise::Dummy(3), &noisy).find("dummy", "ST").clone();
+        assert_eq!((inert.value, inert.interval.low), (0.0, -inert.interval.high));
+        assert!((0.009..0.014).contains(&inert.interval.high), "{inert:?}");
         let all_noise = of(Noise::Variance(100.0), &noisy);
         assert!(all_noise.indices.is_empty() && all_noise.notes[0].contains("all of the variance"));
     }
