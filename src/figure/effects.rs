@@ -89,6 +89,16 @@ pub(super) fn in_words(estimate: &Estimate) -> String {
     estimate.value.map_or(String::new(), |value| short(value) + &ends)
 }
 
+/// The first of a ranking in words, as far as its interval stands clear of noise.
+pub(super) fn title(first: &Estimate, index: &str, measure: &str, floor: Option<f64>) -> String {
+    let name = theme::elide(&first.parameter, 200.0, theme::TITLE, true);
+    let words = in_words(first);
+    match first.low.is_some_and(|low| low > floor.unwrap_or(0.0)) {
+        true => format!("{name} moves {measure} most: {index} {words}"),
+        false => format!("Nothing stands clear of noise for {measure}; {name} has {index} {words}"),
+    }
+}
+
 /// What does nothing is grey.
 fn shade(name: &str, color: Color) -> Color {
     if is_dummy(name) { theme::FAINT } else { color }
@@ -134,8 +144,7 @@ pub(super) fn curves(
         let look = theme::arm(i);
         let band: Vec<_> = of_name.iter().filter_map(|e| Some((e.at?, e.low?, e.high?))).collect();
         if i < 2 && band.len() > 1 {
-            let color = theme::mix(look.color, (255, 255, 255), 0.16);
-            bands.push(Mark::Band { points: band, color });
+            bands.push(Mark::Band { points: band, color: look.color });
         }
         let stroke =
             Stroke { color: look.color, width: 2.0, dash: look.dash, marker: Some(look.marker) };

@@ -26,7 +26,7 @@ impl Figure for Importance {
         let measure = run.measure();
         Ok(sheet(run, &run.rankings.importance, |first| {
             format!(
-                "{} matters most for {measure}: {}",
+                "Importance for {measure}: {} {}, the greatest",
                 theme::elide(&first.parameter, 200.0, theme::TITLE, true),
                 effects::in_words(first)
             )

@@ -25,7 +25,8 @@ impl Figure for Indices {
         let total = theme::arm(0);
         let mut layers =
             vec![Layer { estimates: ranked.clone(), color: total.color, marker: total.marker }];
-        let mut legend = vec![Key::marker(index, total.marker, total.color)];
+        let mut legend =
+            vec![Key::marker(index.replace("mu_star", "μ*"), total.marker, total.color)];
         let alone = of("S1");
         let mut label = words.to_owned();
         if index == "ST" && !alone.is_empty() {
@@ -51,12 +52,8 @@ impl Figure for Indices {
                 },
             ],
         );
-        let title = format!(
-            "{} moves {} most: {index} {}",
-            theme::elide(&first.parameter, 200.0, theme::TITLE, true),
-            run.measure(),
-            effects::in_words(first)
-        );
+        let shown = if index == "mu_star" { "μ*" } else { index };
+        let title = effects::title(first, shown, &run.measure(), floor);
         Ok(Some(Sheet { title, legend, panels, rows: Rows::Pairs, caption }))
     }
 }

@@ -55,7 +55,7 @@ impl Figure for Interactions {
                 let cell = [(i as f64 - 0.5), (i as f64 + 0.5)];
                 let points = cell.map(|x| (x, j as f64 - 0.5, j as f64 + 0.5)).to_vec();
                 // Of equal area to the eye: the root makes small ones visible.
-                let share = 0.06 + 0.6 * (value.max(0.0) / greatest).sqrt();
+                let share = (value.max(0.0) / greatest).sqrt();
                 let color = theme::mix(theme::arm(0).color, (255, 255, 255), share);
                 marks.push(Mark::Band { points, color });
                 let text = axis::decimal(value, if wide { 3 } else { 2 });

@@ -8,7 +8,9 @@ use super::tables::Run;
 use super::theme::{self, Dash, Marker};
 use super::{Figure, FigureError};
 
-/// Unbounded axis.
+/// Ends of intervals leave the plot from so many times the greatest value on.
+const REACH: f64 = 1.6;
+/// Unbounded above.
 const FROM_ZERO: (f64, f64) = (0.0, f64::INFINITY);
 
 /// μ* against σ, a point a hyperparameter.
@@ -30,10 +32,22 @@ impl Figure for Morris {
             })
             .collect();
         let Some(first) = points.first() else { return Ok(None) };
-        let xs = points.iter().flat_map(|p| [Some(p.1), p.0.low, p.0.high]).flatten();
-        let ys = points.iter().flat_map(|p| [Some(p.3), p.2.low, p.2.high]).flatten();
-        let x = Axis::linear("μ*: mean size of an elementary effect", xs.chain([0.0]), FROM_ZERO);
-        let y = Axis::linear("σ: spread of the effects", ys.chain([0.0]), FROM_ZERO);
+        // A few trajectories bound σ badly: the ends of their intervals must not squeeze all points.
+        let within = |values: Vec<f64>, ends: Vec<Option<f64>>| {
+            let most = REACH * values.iter().copied().fold(0.0, f64::max);
+            let ends = ends.into_iter().flatten().map(move |end| end.min(most));
+            values.into_iter().chain(ends).collect::<Vec<_>>()
+        };
+        let xs =
+            within(points.iter().map(|p| p.1).collect(), points.iter().map(|p| p.0.high).collect());
+        let ys =
+            within(points.iter().map(|p| p.3).collect(), points.iter().map(|p| p.2.high).collect());
+        let x = Axis::linear(
+            "μ*: mean size of an elementary effect",
+            xs.into_iter().chain([0.0]),
+            FROM_ZERO,
+        );
+        let y = Axis::linear("σ: spread of the effects", ys.into_iter().chain([0.0]), FROM_ZERO);
         let most = points.iter().map(|p| p.1.max(p.3)).fold(0.0, f64::max);
         let equal = Stroke { color: theme::FAINT, width: 1.2, dash: Dash::Dotted, marker: None };
         let mut marks = vec![Mark::Line { points: vec![(0.0, 0.0), (most, most)], stroke: equal }];
@@ -74,12 +88,7 @@ impl Figure for Morris {
                     .to_owned(),
             ],
         );
-        let name = theme::elide(&first.0.parameter, 200.0, theme::TITLE, true);
-        let title = format!(
-            "Steps in {name} change {} most: μ* {}",
-            run.measure(),
-            effects::in_words(first.0)
-        );
+        let title = effects::title(first.0, "μ*", &run.measure(), floor);
         Ok(Some(Sheet { title, legend, panels, rows: Rows::Pairs, caption }))
     }
 }

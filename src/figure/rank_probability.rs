@@ -60,7 +60,7 @@ fn panel(run: &Run, method: &str) -> Panel {
         let Some(probability) = cell.probability.filter(|p| *p >= 0.01) else { continue };
         let (at, row) = (cell.rank as f64 - 1.0, row as f64);
         let points = [at - 0.5, at + 0.5].map(|x| (x, row - 0.5, row + 0.5)).to_vec();
-        let color = theme::mix(theme::arm(0).color, (255, 255, 255), 0.06 + 0.55 * probability);
+        let color = theme::mix(theme::arm(0).color, (255, 255, 255), probability.sqrt());
         marks.push(Mark::Band { points, color });
         let text = axis::decimal(probability * 100.0, 0);
         let width = theme::text_width(&text, theme::TICK, false);

@@ -73,8 +73,8 @@ impl Figure for Marginals {
                 shown(&names),
             ],
         );
-        let color = theme::mix(theme::arm(0).color, (255, 255, 255), 0.25);
-        let line = Stroke::solid(theme::arm(0).color, 2.0);
+        let color = theme::arm(0).color;
+        let line = Stroke::solid(color, 2.0);
         let legend = vec![Key::stroke("predicted", line), Key::band("trees", color)];
         let title = format!("{} by each hyperparameter, averaged over the others", study.measure());
         Ok(Some(Sheet { title, legend, panels, rows, caption }))
@@ -141,7 +141,7 @@ fn panel(
         .collect();
     points.sort_by(|a, b| a.0.total_cmp(&b.0));
     let color = theme::arm(0).color;
-    let pale = theme::mix(color, (255, 255, 255), 0.25);
+    let pale = theme::pale(color);
     let value = |point: &Response| point.value.map(|value| study.shown(value));
     let ends = |point: &Response| Some((study.shown(point.low?), study.shown(point.high?)));
     let line: Vec<_> = points.iter().filter_map(|(at, p)| Some((*at, value(p)?))).collect();
@@ -156,7 +156,7 @@ fn panel(
         let band: Vec<_> =
             points.iter().filter_map(|(at, p)| ends(p).map(|(l, h)| (*at, l, h))).collect();
         if band.len() > 1 {
-            marks.push(Mark::Band { points: band, color: pale });
+            marks.push(Mark::Band { points: band, color });
         }
         marks.push(Mark::Line { points: line.clone(), stroke: Stroke::solid(color, 2.0) });
     }
