@@ -164,9 +164,12 @@ fn panel(
         marks.push(Mark::Points { points: line, marker: Marker::Circle, color, radius: 3.6 });
     }
     if predicted {
-        let stride = study.trials.len().div_ceil(RUG).max(1);
+        // Every n-th point of a Sobol' sequence would lie in one part of the box: multiples of the
+        // golden ratio choose evenly from any sequence.
+        let share = RUG as f64 / study.trials.len().max(1) as f64;
+        let chosen = |number: u64| (number as f64 * 0.618_033_988_749_895).fract() < share;
         let low = bottom(y);
-        let settings = study.trials.iter().step_by(stride);
+        let settings = study.trials.iter().filter(|trial| chosen(trial.trial));
         let places = settings.filter_map(|trial| hyperparameter.position(trial, 0.7));
         for at in places {
             let points = vec![(at, low.0), (at, low.1)];
