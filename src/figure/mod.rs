@@ -39,6 +39,8 @@ mod paint;
 mod panel;
 mod parallel_coordinates;
 mod rank_probability;
+#[cfg(test)]
+mod ranking_fixture;
 mod rankings;
 mod rate_accuracy;
 mod rate_map;
@@ -221,23 +223,28 @@ mod tests {
     use tempfile::TempDir;
 
     use super::fixture::{self, Fixture};
+    use super::ranking_fixture::{self, RankingFixture};
     use super::search_fixture::{self, SearchFixture};
     use super::shape::Shape;
     use super::*;
 
     /// Plain folders of each kind of run.
-    fn plain() -> [(Kind, TempDir); 2] {
+    fn plain() -> [(Kind, TempDir); 4] {
         [
             (Kind::Arms, fixture::everything().write()),
             (Kind::Search, SearchFixture::default().write()),
+            (Kind::Sweep, RankingFixture::new("sensitivity").write()),
+            (Kind::Recorded, RankingFixture::new("importance").write()),
         ]
     }
 
     /// Folders of each kind that one would rather not have to draw.
-    fn ugly() -> impl Iterator<Item = (&'static str, TempDir)> {
-        let arms = fixture::ugly().into_iter().map(|(case, fixture)| (case, fixture.write()));
+    fn ugly() -> impl Iterator<Item = (String, TempDir)> {
+        let arms = fixture::ugly().into_iter().map(|(case, f)| (case.to_owned(), f.write()));
         let searches = search_fixture::ugly().into_iter();
-        arms.chain(searches.map(|(case, fixture)| (case, fixture.write())))
+        let searches = searches.map(|(case, fixture)| (case.to_owned(), fixture.write()));
+        let rankings = ranking_fixture::ugly().into_iter();
+        arms.chain(searches).chain(rankings.map(|(case, fixture)| (case, fixture.write())))
     }
 
     #[test]
