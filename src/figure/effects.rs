@@ -94,7 +94,7 @@ pub(super) fn title(first: &Estimate, index: &str, measure: &str, floor: Option<
     let name = theme::elide(&first.parameter, 200.0, theme::TITLE, true);
     let words = in_words(first);
     match first.low.is_some_and(|low| low > floor.unwrap_or(0.0)) {
-        true => format!("{name} moves {measure} most: {index} {words}"),
+        true => format!("{name} leads for {measure}: {index} {words}"),
         false => format!("Nothing stands clear of noise for {measure}; {name} has {index} {words}"),
     }
 }

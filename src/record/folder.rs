@@ -34,7 +34,10 @@ impl RunFolder {
     pub fn claim(path: &Path, resume: bool, settings: &Value) -> Result<Self, RecordError> {
         let folder = Self::open(path, resume, settings, &[])?;
         match folder.lock.try_lock() {
-            Ok(()) => Ok(folder),
+            Ok(()) => {
+                folder.begin(settings)?;
+                Ok(folder)
+            }
             Err(TryLockError::WouldBlock) => Err(RecordError::Locked { path: path.to_owned() }),
             Err(TryLockError::Error(source)) => {
                 Err(RecordError::Unwritable { path: path.to_owned(), source })
@@ -60,10 +63,21 @@ impl RunFolder {
         if !alone && !resume {
             return Err(RecordError::Locked { path: path.to_owned() });
         }
-        if !alone {
-            folder.admit_others()?;
+        match alone {
+            true => folder.begin(settings)?,
+            false => folder.admit_others()?,
         }
         Ok((folder, alone))
+    }
+
+    /// Leaves a first manifest: a process that is killed before it writes its own leaves a run that
+    /// can be resumed, not a folder of strange files.
+    fn begin(&self, settings: &Value) -> Result<(), RecordError> {
+        // What another program has begun may turn out to be nothing of ours: it stays as it is.
+        if self.resumed {
+            return Ok(());
+        }
+        self.write_manifest(&serde_json::json!({"status": "running", "settings": settings}))
     }
 
     /// Lets other processes join the run.
@@ -124,7 +138,12 @@ impl RunFolder {
                 let entries = fs::read_dir(path).map_err(unwritable)?.flatten();
                 // Folders of other runs may stand in it, as those under results/layer_lr.
                 let is_run = |entry: &fs::DirEntry| entry.path().join(MANIFEST).is_file();
-                let foreign = |entry: fs::DirEntry| entry.file_name() != LOCK && !is_run(&entry);
+                // What a process leaves that is killed while it writes its first manifest.
+                let is_part = |name: &str| name.starts_with(MANIFEST) && name.ends_with(".part");
+                let foreign = |entry: fs::DirEntry| {
+                    let name = entry.file_name();
+                    name != LOCK && !is_part(&name.to_string_lossy()) && !is_run(&entry)
+                };
                 if entries.into_iter().any(foreign) {
                     return Err(RecordError::Foreign { path: path.to_owned() });
                 }
