@@ -146,10 +146,7 @@ fn run(flags: &Flags) -> anyhow::Result<()> {
     let settings = json!({
         "source": recorded.source,
         "target": recorded.target,
-        "direction": match recorded.direction {
-            Direction::Minimize => "minimize",
-            Direction::Maximize => "maximize",
-        },
+        "direction": recorded.direction.name(),
         "measure": "log parameters in log measure; boxes as the trials were drawn from",
         "space": observations
             .parameters

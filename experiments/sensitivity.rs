@@ -44,7 +44,6 @@ use strata::search::sampler::SamplerOptions;
 use strata::search::scheduler::SchedulerOptions;
 use strata::search::space::Space;
 use strata::search::{Direction, Objective};
-use strata::train::{RunSettings, Start};
 
 use problem::{Design, GroupsFlag, Problem};
 
@@ -209,8 +208,8 @@ impl<'a> Net<'a> {
     fn new(flags: &'a Flags) -> anyhow::Result<Self> {
         let (common, sweep) = (&flags.common, &flags.sweep);
         let budget = preset(common.preset.unwrap_or_default());
-        let wanted = sweep.metric.as_deref().unwrap_or("accuracy");
-        let metric = metric(wanted, CnnObjective::METRICS)?;
+        let wanted = sweep.metric.as_deref().or(Some("accuracy"));
+        let metric = cli::metric(wanted, CnnObjective::METRICS)?;
         let setup = Setup::new(common, budget.images, Order::Shuffled)?;
         Ok(Self {
             flags,
@@ -234,26 +233,9 @@ impl<'a> Net<'a> {
     /// What runs start from.
     fn base(&self, space: &Space) -> anyhow::Result<Base> {
         let common = &self.flags.common;
-        let base = Base {
-            net: common.net.clone(),
-            options: Setup::net_options(common),
-            settings: RunSettings {
-                epochs: self.epochs as u64,
-                batch_size: self.batch_size,
-                optimizer: self.setup.optimizer.clone(),
-                schedule: common.schedule,
-                rates: LayerRates::uniform(RATE, &self.layers)?,
-                rule: None,
-                start: Start::planted(common.planted()),
-                seed: common.seed,
-                order: Order::Shuffled,
-                augmentation: common.augment,
-                diagnostics_every: None,
-            },
-            rate: RATE,
-            weight_decay: common.weight_decay,
-            groups: space.groups.clone(),
-        };
+        let rates = LayerRates::uniform(RATE, &self.layers)?;
+        let run = self.setup.run_settings(common, self.epochs, self.batch_size, rates);
+        let base = self.setup.base(common, run, RATE, space.groups.clone());
         check_space(&base, space).map_err(|error| anyhow::anyhow!("{error}")).context("--space")?;
         Ok(base)
     }
@@ -311,7 +293,7 @@ fn sweep_function(flags: &Flags, method: &'static dyn Method, name: &str) -> any
     let (common, sweep) = (&flags.common, &flags.sweep);
     let objective = FunctionObjective::new(name, common.epochs.unwrap_or(1) as u64, sweep.noise)
         .context("--objective")?;
-    let metric = metric(sweep.metric.as_deref().unwrap_or("value"), objective.metrics())?;
+    let metric = cli::metric(sweep.metric.as_deref(), objective.metrics())?;
     let space = match &sweep.space {
         Some(path) => Space::read(path, &LayerGroups(&[]))?,
         None => space::with_dummy(objective.space(), sweep.noise > 0.0),
@@ -332,15 +314,6 @@ fn sweep_function(flags: &Flags, method: &'static dyn Method, name: &str) -> any
     outcome::conclude(flags, &problem, end, &format!("analytic function {name}"))
 }
 
-/// The metric called `wanted`, with its direction.
-fn metric(wanted: &str, known: &[(&str, Direction)]) -> anyhow::Result<(String, Direction)> {
-    let found = known.iter().find(|(name, _)| *name == wanted);
-    let names = || known.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
-    let (name, direction) =
-        found.with_context(|| format!("--metric {wanted}: there is {}", names()))?;
-    Ok(((*name).to_owned(), *direction))
-}
-
 /// Claims the folder for a study whose trials are the points of the design.
 fn claim(
     flags: &Flags,
@@ -353,7 +326,7 @@ fn claim(
     let own = json!({
         "objective": sweep.objective,
         "metric": metric,
-        "direction": if *direction == Direction::Minimize { "minimize" } else { "maximize" },
+        "direction": direction.name(),
         "method": sweep.method,
         "samples": design.samples,
         "levels": sweep.levels,

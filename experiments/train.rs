@@ -11,7 +11,7 @@ use strata::figure;
 use strata::objective::{CnnTrial, ProbeTable, Probing, TrialFiles, TrialTables, run_cnn_trial};
 use strata::record::{RunFolder, TrialRow, TrialStatus};
 use strata::search::Reporter;
-use strata::train::{EpochReport, ProbeKind, RunInputs, RunSettings, Start};
+use strata::train::{EpochReport, ProbeKind, RunInputs, RunSettings};
 
 const EXPERIMENT: &str = "train";
 
@@ -65,21 +65,14 @@ fn train(flags: &Flags) -> anyhow::Result<()> {
     let order = if flags.no_shuffle { Order::Sequential } else { Order::Shuffled };
     let setup = Setup::new(common, images, order)?;
     let batch_size = common.batch_size.unwrap_or(BATCH_SIZE);
-    let epochs = common.epochs.unwrap_or(epochs) as u64;
-    let steps = epochs * setup.split.train.len().div_ceil(batch_size) as u64;
+    let epochs = common.epochs.unwrap_or(epochs);
+    let steps = (epochs * setup.split.train.len().div_ceil(batch_size)) as u64;
     let (rates, rule) = flags.rates.resolve(common, &setup.net.layers(), steps)?;
     let run = RunSettings {
-        epochs,
-        batch_size,
-        optimizer: setup.optimizer.clone(),
-        schedule: common.schedule,
-        rates,
         rule,
-        start: Start::planted(common.planted()),
-        seed: common.seed,
         order,
-        augmentation: common.augment,
         diagnostics_every: Some(common.diagnostics_every(batch_size)),
+        ..setup.run_settings(common, epochs, batch_size, rates)
     };
     // Before anything is written, so that a mistake leaves no half-made folder behind.
     let stop = cli::stop_on_interrupt();

@@ -18,16 +18,14 @@ use strata::cli::{
     self, CommonFlags, Preset, PresetImages, Setup, StudyFlags, StudyOutcome, StudyPlan, StudyRun,
 };
 use strata::data::Order;
-use strata::objective::{
-    Base, CnnObjective, EpochTables, FunctionObjective, LayerGroups, check_space,
-};
+use strata::objective::{CnnObjective, EpochTables, FunctionObjective, LayerGroups, check_space};
 use strata::rates::LayerRates;
 use strata::record::RunFolder;
 use strata::search::replay::{ReplayOptions, replay_reports};
 use strata::search::scheduler::scheduler;
 use strata::search::space::Space;
 use strata::search::{Direction, StudySummary, write_decisions};
-use strata::train::{RunSettings, Start};
+use strata::train::RunSettings;
 
 const EXPERIMENT: &str = "tune";
 
@@ -101,26 +99,12 @@ fn search_net(flags: &Flags) -> anyhow::Result<()> {
     let space =
         read_space(study.space.as_deref(), default_space(&common.net), &LayerGroups(&layers))?;
     let batch_size = common.batch_size.unwrap_or(64);
-    let base = Base {
-        net: common.net.clone(),
-        options: Setup::net_options(common),
-        settings: RunSettings {
-            epochs: budget.epochs as u64,
-            batch_size,
-            optimizer: setup.optimizer.clone(),
-            schedule: common.schedule,
-            rates: LayerRates::uniform(RATE, &layers)?,
-            rule: None,
-            start: Start::planted(common.planted()),
-            seed: common.seed,
-            order: Order::Shuffled,
-            augmentation: common.augment,
-            diagnostics_every: Some(common.diagnostics_every(batch_size)),
-        },
-        rate: RATE,
-        weight_decay: common.weight_decay,
-        groups: space.groups.clone(),
+    let rates = LayerRates::uniform(RATE, &layers)?;
+    let run = RunSettings {
+        diagnostics_every: Some(common.diagnostics_every(batch_size)),
+        ..setup.run_settings(common, budget.epochs, batch_size, rates)
     };
+    let base = setup.base(common, run, RATE, space.groups.clone());
     check_space(&base, &space).map_err(|error| anyhow::anyhow!("{error}")).context("--space")?;
 
     let mut settings = setup.settings(common);
@@ -188,14 +172,10 @@ fn prepare(
     metrics: &[(&str, Direction)],
 ) -> anyhow::Result<StudyRun> {
     let (common, study) = (&flags.common, &flags.study);
-    let known = || metrics.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
-    let wanted = study.metric.as_deref().unwrap_or(metrics[0].0);
-    let found = metrics.iter().find(|(name, _)| *name == wanted);
-    let (metric, direction) =
-        found.with_context(|| format!("--metric {wanted}: there is {}", known()))?;
+    let (metric, direction) = cli::metric(study.metric.as_deref(), metrics)?;
     for name in &study.metrics {
         let is_known = metrics.iter().any(|(known, _)| known == name);
-        anyhow::ensure!(is_known, "--metrics {name}: there is {}", known());
+        anyhow::ensure!(is_known, "--metrics {name}: there is {}", cli::metric_names(metrics));
     }
     for name in &study.columns {
         let names: Vec<_> = space.parameters.iter().map(|p| p.name.clone()).collect();
@@ -205,7 +185,7 @@ fn prepare(
             names.join(", ")
         );
     }
-    merge(&mut settings, study.settings(metric, *direction));
+    merge(&mut settings, study.settings(&metric, direction));
     settings["space"] = space.settings();
     let out = common.out.clone();
     let trials = budget.trials as u64;
@@ -219,8 +199,8 @@ fn prepare(
         sampler_options: study.sampler_options(),
         scheduler: study.scheduler.clone(),
         scheduler_options: study.scheduler_options(budget.epochs as u64, Some(trials)),
-        metric: (*metric).to_owned(),
-        direction: *direction,
+        metric,
+        direction,
         trials,
         parallel_asks: study.parallel_asks as u64,
         seed_blocks: Vec::new(),

@@ -60,9 +60,9 @@ impl Everything<'_> {
     }
 
     /// The ends of an interval of losses in the target's own sign.
-    fn ends(&self, interval: Interval) -> [f64; 2] {
+    fn ends(&self, interval: Interval) -> Interval {
         let (a, b) = (self.value(interval.low), self.value(interval.high));
-        [a.min(b), a.max(b)]
+        Interval { low: a.min(b), high: a.max(b) }
     }
 
     fn ranks(&self) -> Vec<Vec<String>> {
@@ -82,14 +82,10 @@ impl Everything<'_> {
         let pairs = self.assessment.interactions.iter();
         pairs
             .map(|pair| {
-                vec![
-                    "fanova".to_owned(),
-                    pair.first.clone(),
-                    pair.second.clone(),
-                    number(pair.importance),
-                    number(pair.interval.low),
-                    number(pair.interval.high),
-                ]
+                ["fanova".to_owned(), pair.first.clone(), pair.second.clone()]
+                    .into_iter()
+                    .chain(estimate(pair.importance, pair.interval))
+                    .collect()
             })
             .collect()
     }
@@ -98,15 +94,11 @@ impl Everything<'_> {
         let mut rows = Vec::new();
         for marginal in &self.assessment.marginals {
             rows.extend(marginal.points.iter().map(|point| {
-                let [low, high] = self.ends(point.band);
-                vec![
-                    marginal.parameter.clone(),
-                    number(point.position),
-                    point.setting.clone(),
-                    number(self.value(point.mean)),
-                    number(low),
-                    number(high),
-                ]
+                let (name, setting) = (marginal.parameter.clone(), point.setting.clone());
+                [name, number(point.position), setting]
+                    .into_iter()
+                    .chain(estimate(self.value(point.mean), self.ends(point.band)))
+                    .collect()
             }));
         }
         rows
@@ -116,13 +108,10 @@ impl Everything<'_> {
         let pairs = self.assessment.agreement.iter();
         pairs
             .map(|pair| {
-                vec![
-                    pair.first.to_owned(),
-                    pair.second.to_owned(),
-                    number(pair.tau),
-                    number(pair.interval.low),
-                    number(pair.interval.high),
-                ]
+                [pair.first.to_owned(), pair.second.to_owned()]
+                    .into_iter()
+                    .chain(estimate(pair.tau, pair.interval))
+                    .collect()
             })
             .collect()
     }
@@ -165,18 +154,19 @@ impl Everything<'_> {
     }
 }
 
+/// The cells of an estimate: value, low, high.
+fn estimate(value: f64, interval: Interval) -> [String; 3] {
+    [value, interval.low, interval.high].map(number)
+}
+
 fn rankings(results: &[MethodResult]) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
     for result in results {
         rows.extend(result.parameters.iter().map(|ranked| {
-            vec![
-                result.method.to_owned(),
-                ranked.parameter.clone(),
-                number(ranked.importance),
-                number(ranked.interval.low),
-                number(ranked.interval.high),
-                number(ranked.rank_probability),
-            ]
+            let mut row = vec![result.method.to_owned(), ranked.parameter.clone()];
+            row.extend(estimate(ranked.importance, ranked.interval));
+            row.push(number(ranked.rank_probability));
+            row
         }));
     }
     rows

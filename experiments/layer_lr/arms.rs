@@ -2,13 +2,12 @@
 
 use anyhow::{Context, bail, ensure};
 use strata::cli::{CommonFlags, Setup};
-use strata::data::Order;
 use strata::net::Layer;
 use strata::objective::arm::{Arm, column};
 use strata::objective::{Base, LayerGroups, check_space};
 use strata::rates::{LayerRates, RULES};
 use strata::search::space::{Distribution, Group, Space};
-use strata::train::{Method, RunSettings, Start};
+use strata::train::Method;
 
 use super::{ARMS, ArmText, Budget, Flags};
 
@@ -17,27 +16,9 @@ const RATE: f64 = 0.03;
 
 /// What all runs of the experiment do, before an arm says otherwise.
 pub fn base(setup: &Setup, common: &CommonFlags, budget: &Budget) -> anyhow::Result<Base> {
-    let layers = setup.net.layers();
-    Ok(Base {
-        net: common.net.clone(),
-        options: Setup::net_options(common),
-        settings: RunSettings {
-            epochs: budget.epochs as u64,
-            batch_size: budget.batch_size,
-            optimizer: setup.optimizer.clone(),
-            schedule: common.schedule,
-            rates: LayerRates::uniform(RATE, &layers)?,
-            rule: None,
-            start: Start::planted(common.planted()),
-            seed: common.seed,
-            order: Order::Shuffled,
-            augmentation: common.augment,
-            diagnostics_every: None,
-        },
-        rate: RATE,
-        weight_decay: common.weight_decay,
-        groups: Vec::new(),
-    })
+    let rates = LayerRates::uniform(RATE, &setup.net.layers())?;
+    let settings = setup.run_settings(common, budget.epochs, budget.batch_size, rates);
+    Ok(setup.base(common, settings, RATE, Vec::new()))
 }
 
 /// The arms that the flags or the preset name, with their texts.

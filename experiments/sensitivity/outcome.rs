@@ -80,10 +80,16 @@ pub fn conclude(
     let mut by_runs = Vec::new();
     for part in PARTS {
         let used = used(problem, part);
-        let mut first = values.values.clone();
-        first[used..].fill(None);
-        // Too small a part has no estimate.
-        if let Ok(part) = analyse(&first) {
+        let part = match used == values.values.len() {
+            true => Some(analysis.clone()),
+            // Too small a part has no estimate.
+            false => {
+                let mut first = values.values.clone();
+                first[used..].fill(None);
+                analyse(&first).ok()
+            }
+        };
+        if let Some(part) = part {
             by_runs.extend(part.indices.iter().map(|index| {
                 let mut row = row(problem, index);
                 row.insert(1, used.to_string());

@@ -10,9 +10,12 @@ use super::{CommonFlags, value_name};
 use crate::data::{self, Dataset, Order, Split};
 use crate::device::ComputeDevice;
 use crate::net::{self, Architecture, NetOptions, Parameters};
+use crate::objective::Base;
 use crate::ops;
+use crate::rates::LayerRates;
 use crate::record::{DatasetRecord, Manifest, SourceRevision, machine};
-use crate::train::{OptimizerSettings, RunInputs, Start};
+use crate::search::space::Group;
+use crate::train::{OptimizerSettings, RunInputs, RunSettings, Start};
 
 /// What an experiment works with, made from its flags.
 #[derive(Debug)]
@@ -113,6 +116,49 @@ impl Setup {
     /// What the flags choose about the net besides its name.
     pub fn net_options(flags: &CommonFlags) -> NetOptions {
         NetOptions { l1: flags.l1, l2: flags.l2 }
+    }
+
+    /// A run with these rates, in shuffled order and without rows of diagnostics; an experiment changes
+    /// what it wants otherwise.
+    pub fn run_settings(
+        &self,
+        flags: &CommonFlags,
+        epochs: usize,
+        batch_size: usize,
+        rates: LayerRates,
+    ) -> RunSettings {
+        RunSettings {
+            epochs: epochs as u64,
+            batch_size,
+            optimizer: self.optimizer.clone(),
+            schedule: flags.schedule,
+            rates,
+            rule: None,
+            start: Start::planted(flags.planted()),
+            seed: flags.seed,
+            order: Order::Shuffled,
+            augmentation: flags.augment,
+            diagnostics_every: None,
+        }
+    }
+
+    /// What a search starts from: this net, these settings, `rate` where the space searches none, and
+    /// the space's groups.
+    pub fn base(
+        &self,
+        flags: &CommonFlags,
+        settings: RunSettings,
+        rate: f64,
+        groups: Vec<Group>,
+    ) -> Base {
+        Base {
+            net: flags.net.clone(),
+            options: Self::net_options(flags),
+            settings,
+            rate,
+            weight_decay: flags.weight_decay,
+            groups,
+        }
     }
 
     /// Settings that results depend on; an experiment adds its own.

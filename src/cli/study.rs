@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
@@ -11,6 +12,26 @@ use crate::search::Direction;
 use crate::search::replay::ReplayTime;
 use crate::search::sampler::SamplerOptions;
 use crate::search::scheduler::{AshaMode, SchedulerOptions};
+
+/// The names of metrics, for messages.
+pub fn metric_names(metrics: &[(&str, Direction)]) -> String {
+    metrics.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+}
+
+/// The metric that `--metric` names, or the first, with its direction.
+///
+/// # Errors
+/// When there is none of that name; the message lists those that there are.
+pub fn metric(
+    wanted: Option<&str>,
+    metrics: &[(&str, Direction)],
+) -> anyhow::Result<(String, Direction)> {
+    let wanted = wanted.unwrap_or(metrics[0].0);
+    let found = metrics.iter().find(|(name, _)| *name == wanted);
+    let (name, direction) =
+        found.with_context(|| format!("--metric {wanted}: there is {}", metric_names(metrics)))?;
+    Ok(((*name).to_owned(), *direction))
+}
 
 /// Which decisions asynchronous successive halving takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -199,10 +220,7 @@ impl StudyFlags {
         json!({
             "objective": self.objective,
             "metric": metric,
-            "direction": match direction {
-                Direction::Minimize => "minimize",
-                Direction::Maximize => "maximize",
-            },
+            "direction": direction.name(),
             "sampler": self.sampler,
             "parallel_asks": self.parallel_asks,
             "grid_levels": self.grid_levels,

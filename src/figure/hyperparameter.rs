@@ -101,8 +101,7 @@ impl<'a> Hyperparameter<'a> {
         match &self.scale {
             Scale::Number { .. } => Some(place),
             Scale::Names { .. } => {
-                // Multiples of the golden ratio, modulo one: evenly spread however many.
-                let spread = (trial.trial as f64 * 0.618_033_988_749_895).fract() - 0.5;
+                let spread = spread(trial.trial) - 0.5;
                 Some(place + jitter * spread)
             }
         }
@@ -124,6 +123,12 @@ impl<'a> Hyperparameter<'a> {
             Scale::Names { .. } => Some(cell.clone()),
         }
     }
+}
+
+/// A place in [0, 1) for a trial: multiples of the golden ratio, modulo one, are evenly spread however
+/// many there are, and whatever sequence the trials are of.
+pub(super) fn spread(trial: u64) -> f64 {
+    (trial as f64 * 0.618_033_988_749_895).fract()
 }
 
 fn number(cell: &str) -> Option<f64> {

@@ -3,7 +3,7 @@
 use super::axis::Axis;
 use super::effects::{self, curves};
 use super::rankings::{Estimate, distinct, leading};
-use super::sheet::{Key, Panel, Rows, Sheet};
+use super::sheet::{Rows, Sheet};
 use super::tables::Run;
 use super::{Figure, FigureError};
 
@@ -57,7 +57,7 @@ impl Figure for ByEpoch {
     }
 }
 
-/// A panel a method; none where there is only one x.
+/// The curves of the first method, whose ranking the colours follow; none where there is only one x.
 fn sheet(
     run: &Run,
     estimates: &[&Estimate],
@@ -66,32 +66,19 @@ fn sheet(
     what: &str,
 ) -> Option<Sheet> {
     let methods = distinct(estimates.iter().map(|e| e.method.as_str()));
-    let mut legend: Vec<Key> = Vec::new();
-    let mut panels: Vec<Panel> = Vec::new();
-    for method in &methods {
-        let of_method: Vec<&Estimate> =
-            estimates.iter().copied().filter(|e| e.method == *method).collect();
-        let mut places: Vec<f64> = of_method.iter().filter_map(|e| e.at).collect();
+    let of = |method: &str| -> (Vec<&Estimate>, Vec<f64>) {
+        let own: Vec<&Estimate> =
+            estimates.iter().copied().filter(|e| e.method == method).collect();
+        let mut places: Vec<f64> = own.iter().filter_map(|e| e.at).collect();
         places.sort_by(f64::total_cmp);
         places.dedup();
-        if places.len() < 2 {
-            continue;
-        }
-        let axis = Axis::whole(x, places, FROM_ZERO);
-        let heading = if methods.len() > 1 { method } else { "" };
-        let (panel, keys) = curves(heading, axis, y, &of_method, 260.0);
-        panels.push(panel);
-        // One legend for all: those of the first, whose ranking the title is about.
-        if legend.is_empty() {
-            legend = keys;
-        }
-    }
-    // Colours follow the ranking: with several methods only the first can be told by one legend.
-    panels.truncate(1);
-    if panels.is_empty() {
-        return None;
-    }
-    let method = methods.first().map_or("", |method| method);
+        (own, places)
+    };
+    let shown = methods.iter().map(|method| (method, of(method)));
+    let (method, (own, places)) = shown.into_iter().find(|(_, (_, places))| places.len() > 1)?;
+    let heading = if methods.len() > 1 { method } else { "" };
+    let axis = Axis::whole(x, places, FROM_ZERO);
+    let (panel, legend) = curves(heading, axis, y, &own, 260.0);
     let caption = effects::caption(
         run,
         &[
@@ -99,5 +86,6 @@ fn sheet(
             format!("Method {method}. {what} Bands: 95 % intervals of the first two."),
         ],
     );
+    let panels = vec![panel];
     Some(Sheet { title: title.to_owned(), legend, panels, rows: Rows::Pairs, caption })
 }

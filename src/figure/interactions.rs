@@ -3,7 +3,7 @@
 use super::axis::{self, Axis};
 use super::effects;
 use super::rankings::{Estimate, distinct, sorted};
-use super::sheet::{Label, Mark, Panel, Rows, Sheet};
+use super::sheet::{Panel, Rows, Sheet};
 use super::tables::Run;
 use super::theme;
 use super::{Figure, FigureError};
@@ -52,21 +52,8 @@ impl Figure for Interactions {
         for (i, a) in names.iter().enumerate() {
             for (j, b) in names.iter().enumerate() {
                 let Some(value) = value(a, b) else { continue };
-                let cell = [(i as f64 - 0.5), (i as f64 + 0.5)];
-                let points = cell.map(|x| (x, j as f64 - 0.5, j as f64 + 0.5)).to_vec();
-                // Of equal area to the eye: the root makes small ones visible.
-                let share = (value.max(0.0) / greatest).sqrt();
-                let color = theme::mix(theme::arm(0).color, (255, 255, 255), share);
-                marks.push(Mark::Band { points, color });
                 let text = axis::decimal(value, if wide { 3 } else { 2 });
-                let width = theme::text_width(&text, theme::TICK, false);
-                marks.push(Mark::Label(Label {
-                    at: (i as f64, j as f64),
-                    shift: (-width / 2.0, 0.0),
-                    text,
-                    room: width + 1.0,
-                    elsewhere: Vec::new(),
-                }));
+                marks.extend(effects::cell(i as f64, j as f64, value / greatest, text));
             }
         }
         // Names stand beside the rows; below, their numbers would overlap.

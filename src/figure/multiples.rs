@@ -15,6 +15,15 @@ pub(super) fn columns(count: usize) -> usize {
     }
 }
 
+/// The same for panels whose x axes differ and want room: three beside each other at most.
+pub(super) fn wide_columns(count: usize) -> usize {
+    match count {
+        1 | 2 => count,
+        4 => 2,
+        _ => 3,
+    }
+}
+
 /// Sets panels that share both axes in rows: only the first of a row labels the y axis, only the
 /// last of a column names the x axis, and all plots are equally wide.
 pub(super) fn arrange(mut panels: Vec<Panel>, columns: usize) -> (Vec<Panel>, Rows) {

@@ -3,7 +3,7 @@
 use super::axis::{self, Axis};
 use super::effects;
 use super::rankings::distinct;
-use super::sheet::{Label, Mark, Panel, Rows, Sheet};
+use super::sheet::{Panel, Rows, Sheet};
 use super::tables::Run;
 use super::theme;
 use super::{Figure, FigureError};
@@ -58,19 +58,8 @@ fn panel(run: &Run, method: &str) -> Panel {
     for cell in cells().filter(|cell| cell.rank <= ranks && cell.rank > 0) {
         let Some(row) = names.iter().position(|name| *name == cell.parameter) else { continue };
         let Some(probability) = cell.probability.filter(|p| *p >= 0.01) else { continue };
-        let (at, row) = (cell.rank as f64 - 1.0, row as f64);
-        let points = [at - 0.5, at + 0.5].map(|x| (x, row - 0.5, row + 0.5)).to_vec();
-        let color = theme::mix(theme::arm(0).color, (255, 255, 255), probability.sqrt());
-        marks.push(Mark::Band { points, color });
         let text = axis::decimal(probability * 100.0, 0);
-        let width = theme::text_width(&text, theme::TICK, false);
-        marks.push(Mark::Label(Label {
-            at: (at, row),
-            shift: (-width / 2.0, 0.0),
-            text,
-            room: width + 1.0,
-            elsewhere: Vec::new(),
-        }));
+        marks.extend(effects::cell(cell.rank as f64 - 1.0, row as f64, probability, text));
     }
     Panel {
         title: method.to_owned(),

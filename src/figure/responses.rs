@@ -111,11 +111,7 @@ fn panels(
     }
     let y = Axis::linear(&study.measure(), values, (f64::NEG_INFINITY, f64::INFINITY));
     let panels = shown.iter().map(|h| panel(&study, h, responses, &y, predicted));
-    let columns = match shown.len() {
-        1 | 2 => shown.len(),
-        4 => 2,
-        _ => 3,
-    };
+    let columns = multiples::wide_columns(shown.len());
     let panels: Vec<Panel> = panels.collect();
     // Each has an x axis of its own, whose label is its name: only the y axis is shared.
     let labels: Vec<String> = panels.iter().map(|panel| panel.x.label.clone()).collect();
@@ -126,17 +122,17 @@ fn panels(
 
 fn panel(
     study: &Study,
-    hyperparameter: &Hyperparameter,
+    along: &Hyperparameter,
     responses: &[Response],
     y: &Axis,
     predicted: bool,
 ) -> Panel {
-    let scale = if hyperparameter.is_log() { " (log scale)" } else { "" };
-    let name = theme::elide(hyperparameter.name, 120.0, theme::LABEL, false);
-    let x = hyperparameter.axis(&format!("{name}{scale}"));
-    let of_name = responses.iter().filter(|point| point.parameter == hyperparameter.name);
+    let scale = if along.is_log() { " (log scale)" } else { "" };
+    let name = theme::elide(along.name, 120.0, theme::LABEL, false);
+    let x = along.axis(&format!("{name}{scale}"));
+    let of_name = responses.iter().filter(|point| point.parameter == along.name);
     let mut points: Vec<(f64, &Response)> = of_name
-        .filter_map(|point| Some((hyperparameter.place(&point.setting)?, point)))
+        .filter_map(|point| Some((along.place(&point.setting)?, point)))
         .filter(|(_, point)| point.value.is_some())
         .collect();
     points.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -146,7 +142,7 @@ fn panel(
     let ends = |point: &Response| Some((study.shown(point.low?), study.shown(point.high?)));
     let line: Vec<_> = points.iter().filter_map(|(at, p)| Some((*at, value(p)?))).collect();
     let mut marks = Vec::new();
-    if hyperparameter.is_categorical() {
+    if along.is_categorical() {
         for (at, point) in &points {
             if let Some((low, high)) = ends(point) {
                 marks.push(Mark::Interval { a: (*at, low), b: (*at, high), color: pale });
@@ -160,17 +156,16 @@ fn panel(
         }
         marks.push(Mark::Line { points: line.clone(), stroke: Stroke::solid(color, 2.0) });
     }
-    if !predicted || hyperparameter.is_categorical() {
+    if !predicted || along.is_categorical() {
         marks.push(Mark::Points { points: line, marker: Marker::Circle, color, radius: 3.6 });
     }
     if predicted {
-        // Every n-th point of a Sobol' sequence would lie in one part of the box: multiples of the
-        // golden ratio choose evenly from any sequence.
+        // Every n-th point of a Sobol' sequence would lie in one part of the box.
         let share = RUG as f64 / study.trials.len().max(1) as f64;
-        let chosen = |number: u64| (number as f64 * 0.618_033_988_749_895).fract() < share;
+        let chosen = |number: u64| hyperparameter::spread(number) < share;
         let low = bottom(y);
         let settings = study.trials.iter().filter(|trial| chosen(trial.trial));
-        let places = settings.filter_map(|trial| hyperparameter.position(trial, 0.7));
+        let places = settings.filter_map(|trial| along.position(trial, 0.7));
         for at in places {
             let points = vec![(at, low.0), (at, low.1)];
             marks.push(Mark::Line { points, stroke: Stroke::solid(theme::FAINT, 0.7) });

@@ -1,6 +1,7 @@
 //! The value of each trial against each of its hyperparameters.
 
 use super::hyperparameter::{self, Hyperparameter};
+use super::multiples;
 use super::panel;
 use super::sheet::{Panel, Rows, Sheet};
 use super::study::Study;
@@ -32,11 +33,7 @@ impl Figure for Slice {
             return Ok(None);
         }
         let count = shown.len();
-        let columns = match count {
-            1 | 2 => count,
-            4 => 2,
-            _ => 3,
-        };
+        let columns = multiples::wide_columns(count);
         let values = || study.trials.iter().filter_map(|t| study.value(t));
         let mut y = study.axis(values());
         let beyond = study.beyond(&y, values());

@@ -34,6 +34,14 @@ pub enum Direction {
 }
 
 impl Direction {
+    /// Its name in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Minimize => "minimize",
+            Self::Maximize => "maximize",
+        }
+    }
+
     /// `value` as a loss: smaller is better.
     pub fn loss(self, value: f64) -> f64 {
         match self {

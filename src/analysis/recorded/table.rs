@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::{Recorded, RecordedError, manifest_beside, sampler};
 use crate::analysis::importance::{Observations, Outcome, Parameter, Row};
+use crate::record::trial_columns;
 use crate::search::Direction;
 use crate::search::space::{Choice, Distribution, Space};
 
@@ -23,29 +24,9 @@ pub struct TableOptions {
     pub direction: Option<Direction>,
 }
 
-/// Columns that hold no hyperparameters, in tables of ours and others.
-const OTHERS: [&str; 20] = [
-    "trial",
-    "arm",
-    "replicate",
-    "seed",
-    "status",
-    "state",
-    "error",
-    "epochs_run",
-    "images_trained",
-    "seconds",
-    "value",
-    "validation_loss",
-    "validation_accuracy",
-    "test_loss",
-    "test_accuracy",
-    "number",
-    "datetime_start",
-    "datetime_complete",
-    "duration",
-    "",
-];
+/// Columns of other programs' tables that hold no hyperparameters; those of ours are known.
+const OTHERS: [&str; 6] =
+    ["state", "number", "datetime_start", "datetime_complete", "duration", ""];
 
 /// Prefixes under which tables keep hyperparameters: ours, Optuna's and Ray's.
 const PREFIXES: [&str; 3] = ["hp.", "params_", "config/"];
@@ -181,9 +162,13 @@ fn columns(
             return Ok(found);
         }
     }
+    let ours = trial_columns(&[], &[]);
     let is_other = |column: &str| {
         let column = column.to_ascii_lowercase();
-        OTHERS.contains(&column.as_str()) || column == target || column.starts_with("rate.")
+        OTHERS.contains(&column.as_str())
+            || ours.contains(&column)
+            || column == target
+            || column.starts_with("rate.")
     };
     let rest = header.iter().enumerate().filter(|(_, column)| !is_other(column));
     Ok(rest.map(|(place, column)| (column.clone(), place)).collect())

@@ -22,6 +22,11 @@ pub(super) fn checked(
     Ok(values.iter().map(|value| value.filter(|value| value.abs() <= LARGEST)).collect())
 }
 
+/// The block of each of so many runs, in blocks of `size`.
+pub(super) fn equal_blocks(runs: usize, size: usize) -> Vec<usize> {
+    (0..runs).map(|run| run / size).collect()
+}
+
 /// The blocks of `size` runs that have all their values, with their numbers.
 pub(super) fn whole_blocks(values: &[Option<f64>], size: usize) -> Vec<(usize, Vec<f64>)> {
     let blocks = values.chunks_exact(size).enumerate();

@@ -19,7 +19,7 @@ use std::f64::consts::{PI, TAU};
 
 use rand::RngExt;
 
-use super::draft::{checked, whole_blocks};
+use super::draft::{checked, equal_blocks, whole_blocks};
 use super::estimate::{Estimated, spread};
 use super::unit::{check, without_groups};
 use super::{Analysis, Factor, Method, Noise, Options, SensitivityError, draws};
@@ -76,7 +76,7 @@ impl Method for Efast {
     ) -> Result<Vec<usize>, SensitivityError> {
         self.check(factors, options)?;
         let size = Curves::of(options).points * factors.len();
-        Ok((0..self.runs(factors, options)).map(|run| run / size).collect())
+        Ok(equal_blocks(self.runs(factors, options), size))
     }
 
     /// A run without a value takes its curve along.

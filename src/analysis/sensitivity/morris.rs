@@ -15,9 +15,9 @@
 use rand::RngExt;
 use rand::seq::SliceRandom;
 
-use super::draft::checked;
+use super::draft::{checked, equal_blocks};
 use super::estimate::{deviation_of, mean_of, spread};
-use super::unit::{Unit, check, dummy, units};
+use super::unit::{Unit, check, count, dummy, units};
 use super::{Analysis, Effect, Factor, Method, Noise, Options, SensitivityError, draws};
 
 /// Numbers of draws: start levels by factor and cycle, the rest by trajectory.
@@ -37,8 +37,7 @@ impl Method for Morris {
     }
 
     fn runs(&self, factors: &[Factor], options: &Options) -> usize {
-        let units = units(factors, options).map_or(factors.len(), |units| units.len());
-        options.samples.saturating_mul(units + 1)
+        options.samples.saturating_mul(count(factors, options) + 1)
     }
 
     fn design(
@@ -70,7 +69,7 @@ impl Method for Morris {
         options: &Options,
     ) -> Result<Vec<usize>, SensitivityError> {
         let size = self.checked_units(factors, options)?.len() + 1;
-        Ok((0..self.runs(factors, options)).map(|run| run / size).collect())
+        Ok(equal_blocks(self.runs(factors, options), size))
     }
 
     /// A run without a value takes along only the two effects that it belongs to.

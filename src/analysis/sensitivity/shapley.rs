@@ -11,10 +11,10 @@
 
 use rand::seq::SliceRandom;
 
-use super::draft::{checked, whole_blocks};
+use super::draft::{checked, equal_blocks, whole_blocks};
 use super::estimate::{ratio_of, spread};
 use super::pairs::Pairs;
-use super::unit::{Unit, check, dummy, units};
+use super::unit::{Unit, check, count, dummy, units};
 use super::{Analysis, Factor, Method, Noise, Options, SensitivityError, draws};
 use crate::analysis::statistics::mean;
 
@@ -34,8 +34,7 @@ impl Method for Shapley {
     }
 
     fn runs(&self, factors: &[Factor], options: &Options) -> usize {
-        let units = units(factors, options).map_or(factors.len(), |units| units.len());
-        options.samples.saturating_mul(units + 1)
+        options.samples.saturating_mul(count(factors, options) + 1)
     }
 
     fn design(
@@ -63,7 +62,7 @@ impl Method for Shapley {
         options: &Options,
     ) -> Result<Vec<usize>, SensitivityError> {
         let size = self.checked_units(factors, options)?.len() + 1;
-        Ok((0..self.runs(factors, options)).map(|run| run / size).collect())
+        Ok(equal_blocks(self.runs(factors, options), size))
     }
 
     fn analyse(

@@ -8,10 +8,10 @@
 //! with the same points they equal those of SALib 1.6. Noise of variance σ² that is known is taken
 //! out: (mean (a − ab_j)² / 2 − σ²) / (V − σ²), and V − σ² below the others.
 
-use super::draft::{checked, whole_blocks};
+use super::draft::{checked, equal_blocks, whole_blocks};
 use super::estimate::{Estimated, mean_of, ratio_of, spread};
 use super::pairs::Pairs;
-use super::unit::{Unit, check, dummy, units};
+use super::unit::{Unit, check, count, dummy, units};
 use super::{Analysis, Factor, Method, Noise, Options, SensitivityError};
 use crate::analysis::statistics::{Interval, mean};
 
@@ -28,8 +28,7 @@ impl Method for Sobol {
     }
 
     fn runs(&self, factors: &[Factor], options: &Options) -> usize {
-        let units = units(factors, options).map_or(factors.len(), |units| units.len());
-        options.samples.saturating_mul(block_size(units, options))
+        options.samples.saturating_mul(block_size(count(factors, options), options))
     }
 
     fn design(
@@ -63,7 +62,7 @@ impl Method for Sobol {
         options: &Options,
     ) -> Result<Vec<usize>, SensitivityError> {
         let size = block_size(self.checked_units(factors, options)?.len(), options);
-        Ok((0..self.runs(factors, options)).map(|run| run / size).collect())
+        Ok(equal_blocks(self.runs(factors, options), size))
     }
 
     fn analyse(

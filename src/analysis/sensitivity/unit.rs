@@ -59,6 +59,11 @@ pub(super) fn units(factors: &[Factor], options: &Options) -> Result<Vec<Unit>, 
         .collect())
 }
 
+/// How many units there are; as many as factors where the groups are wrong, which the design says.
+pub(super) fn count(factors: &[Factor], options: &Options) -> usize {
+    units(factors, options).map_or(factors.len(), |units| units.len())
+}
+
 /// Which unit is the dummy, if there is one.
 pub(super) fn dummy(units: &[Unit], options: &Options) -> Option<usize> {
     let Noise::Dummy(factor) = options.noise else { return None };

@@ -318,18 +318,14 @@ impl Journal {
             return Ok(self.replay.state.studies.len() - 1);
         };
         let study = &state.studies[index];
-        let word = |direction| match direction {
-            Direction::Minimize => "minimize",
-            Direction::Maximize => "maximize",
-        };
         let name = name.to_owned();
         match *study.directions {
             [recorded] if recorded == direction => Ok(index),
             [recorded] => Err(JournalError::OtherDirection {
                 path: path(),
                 name,
-                recorded: word(recorded),
-                asked: word(direction),
+                recorded: recorded.name(),
+                asked: direction.name(),
             }),
             ref several => {
                 let count = several.len();
