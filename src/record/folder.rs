@@ -11,6 +11,8 @@ use super::{RecordError, replace_file};
 
 const MANIFEST: &str = "manifest.json";
 const LOCK: &str = ".lock";
+/// Folders that runs write into.
+const OWN: [&str; 3] = ["figures", "checkpoints", "workers"];
 
 /// How long a process that joins a run waits for the one that is opening or closing it.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -136,13 +138,17 @@ impl RunFolder {
             (None, false) => {
                 fs::create_dir_all(path).map_err(unwritable)?;
                 let entries = fs::read_dir(path).map_err(unwritable)?.flatten();
-                // Folders of other runs may stand in it, as those under results/layer_lr.
-                let is_run = |entry: &fs::DirEntry| entry.path().join(MANIFEST).is_file();
+                // Other folders may stand in it, as those under results/layer_lr: a run touches none
+                // but its own.
+                let is_beside = |entry: &fs::DirEntry| {
+                    let is_own = OWN.iter().any(|own| entry.file_name() == *own);
+                    entry.path().is_dir() && !is_own
+                };
                 // What a process leaves that is killed while it writes its first manifest.
                 let is_part = |name: &str| name.starts_with(MANIFEST) && name.ends_with(".part");
                 let foreign = |entry: fs::DirEntry| {
                     let name = entry.file_name();
-                    name != LOCK && !is_part(&name.to_string_lossy()) && !is_run(&entry)
+                    name != LOCK && !is_part(&name.to_string_lossy()) && !is_beside(&entry)
                 };
                 if entries.into_iter().any(foreign) {
                     return Err(RecordError::Foreign { path: path.to_owned() });
@@ -268,5 +274,29 @@ mod tests {
         let error = RunFolder::claim(folder.path(), false, &json!({})).unwrap_err().to_string();
         assert!(error.contains("not empty"), "{error}");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        // A folder that a run would write into is in its way too.
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("figures")).unwrap();
+        let error = RunFolder::claim(folder.path(), false, &json!({})).unwrap_err().to_string();
+        assert!(error.contains("not empty"), "{error}");
+    }
+
+    #[test]
+    fn other_folders_are_in_nobodys_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let beside = folder.path().join("control");
+        fs::create_dir(&beside).unwrap();
+        fs::write(beside.join("control.csv"), "a table").unwrap();
+        RunFolder::claim(folder.path(), false, &json!({})).unwrap();
+        assert_eq!(fs::read_to_string(beside.join("control.csv")).unwrap(), "a table");
+    }
+
+    #[test]
+    fn a_run_killed_while_it_began_can_be_begun_or_resumed() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("manifest.json.77.part"), "{").unwrap();
+        drop(RunFolder::claim(folder.path(), false, &json!({"a": 1})).unwrap());
+        assert!(RunFolder::claim(folder.path(), true, &json!({"a": 1})).unwrap().resumed);
+        assert!(RunFolder::claim(folder.path(), true, &json!({"a": 2})).is_err());
     }
 }
