@@ -32,7 +32,8 @@ use clap::{Args, Parser, ValueEnum};
 use serde_json::{Value, json};
 use strata::analysis::sensitivity::{Method, method};
 use strata::cli::{
-    self, CommonFlags, Preset, PresetImages, Setup, StudyOutcome, StudyPlan, StudyRun, value_name,
+    self, CommonFlags, GroupsFlag, Preset, PresetImages, Setup, StudyOutcome, StudyPlan, StudyRun,
+    value_name,
 };
 use strata::data::Order;
 use strata::net::Layer;
@@ -45,7 +46,7 @@ use strata::search::scheduler::SchedulerOptions;
 use strata::search::space::Space;
 use strata::search::{Direction, Objective};
 
-use problem::{Design, GroupsFlag, Problem};
+use problem::{Design, Problem};
 
 const EXPERIMENT: &str = "sensitivity";
 
@@ -296,7 +297,7 @@ fn sweep_function(flags: &Flags, method: &'static dyn Method, name: &str) -> any
     let metric = cli::metric(sweep.metric.as_deref(), objective.metrics())?;
     let space = match &sweep.space {
         Some(path) => Space::read(path, &LayerGroups(&[]))?,
-        None => space::with_dummy(objective.space(), sweep.noise > 0.0),
+        None => problem::with_dummy(objective.space(), sweep.noise > 0.0),
     };
     objective.check_space(&space).map_err(|error| anyhow::anyhow!("{error}")).context("--space")?;
     let samples = sweep.samples.unwrap_or(default_samples(method.name(), common.preset));

@@ -189,6 +189,7 @@ fn prepare(
     settings["space"] = space.settings();
     let out = common.out.clone();
     let trials = budget.trials as u64;
+    let sampler_options = study.sampler_options(&space)?;
     StudyRun::prepare(StudyPlan {
         out: out.unwrap_or_else(|| PathBuf::from(format!("results/{EXPERIMENT}"))),
         resume: common.resume,
@@ -196,7 +197,7 @@ fn prepare(
         seed: common.seed,
         space,
         sampler: study.sampler.clone(),
-        sampler_options: study.sampler_options(),
+        sampler_options,
         scheduler: study.scheduler.clone(),
         scheduler_options: study.scheduler_options(budget.epochs as u64, Some(trials)),
         metric,

@@ -1,7 +1,5 @@
 //! What is swept: hyperparameters, their positions in the design, and groups of them.
 
-use std::str::FromStr;
-
 use anyhow::Context;
 use strata::analysis::sensitivity::{Factor, Group, Method, Noise, Options};
 use strata::objective::DUMMY;
@@ -57,7 +55,7 @@ impl Problem {
             levels: sweep.levels,
             scramble: !sweep.unscrambled,
             second_order: sweep.second_order,
-            groups: sweep.groups.members(&factors).context("--groups")?,
+            groups: groups(flags, &factors).context("--groups")?,
             base: base(&space),
             seed: flags.common.seed,
             resamples: sweep.resamples,
@@ -74,21 +72,11 @@ impl Problem {
         self.factors.iter().map(|factor| factor.name.as_str()).collect()
     }
 
-    /// The configuration of a run.
-    fn configuration(&self, point: &[f64]) -> Configuration {
-        let mut positions = self.space.parameters.iter().map(|p| p.name.as_str()).zip(point);
-        // Inactive hyperparameters are passed over: both run in the space's order.
-        self.space.configure(|parameter, _| {
-            let position = positions.find(|(name, _)| *name == parameter.name);
-            parameter.distribution.at(position.map_or(0.5, |(_, position)| *position))
-        })
-    }
-
     /// The runs.
     pub fn design(&self, flags: &Flags) -> Design {
         Design {
             space: self.space.clone(),
-            configurations: self.points.iter().map(|point| self.configuration(point)).collect(),
+            configurations: self.points.iter().map(|point| self.space.at(point)).collect(),
             samples: self.options.samples,
             seed_blocks: match flags.sweep.seeds {
                 Seeds::Fresh => Vec::new(),
@@ -132,55 +120,22 @@ fn base(space: &Space) -> Vec<f64> {
     space.parameters.iter().map(position).collect()
 }
 
-/// `--groups`: names with the patterns of their members.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct GroupsFlag(pub Vec<(String, Vec<String>)>);
-
-impl FromStr for GroupsFlag {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wanted = "write NAME=A,B;NAME=C, as in \"rates=lr,ratio.*;widths=l1,l2\"";
-        let group = |part: &str| {
-            let (name, members) =
-                part.split_once('=').ok_or_else(|| format!("{part:?} has no '=': {wanted}"))?;
-            let members: Vec<_> = members.split(',').map(|m| m.trim().to_owned()).collect();
-            match name.trim().is_empty() || members.iter().any(String::is_empty) {
-                true => Err(format!("{part:?} lacks a name: {wanted}")),
-                false => Ok((name.trim().to_owned(), members)),
-            }
-        };
-        let parts = text.split(';').map(str::trim).filter(|part| !part.is_empty());
-        parts.map(group).collect::<Result<_, _>>().map(Self)
-    }
+/// The groups that `--groups` names.
+fn groups(flags: &Flags, factors: &[Factor]) -> anyhow::Result<Vec<Group>> {
+    let names: Vec<_> = factors.iter().map(|factor| factor.name.as_str()).collect();
+    let groups = flags.sweep.groups.members(&names)?;
+    Ok(groups.into_iter().map(|(name, members)| Group { name, members }).collect())
 }
 
-impl GroupsFlag {
-    fn members(&self, factors: &[Factor]) -> anyhow::Result<Vec<Group>> {
-        let mut taken: Vec<usize> = Vec::new();
-        let mut groups = Vec::new();
-        for (name, patterns) in &self.0 {
-            let mut members = Vec::new();
-            for pattern in patterns {
-                let fits = |factor: &Factor| match pattern.strip_suffix('*') {
-                    Some(start) => factor.name.starts_with(start),
-                    None => factor.name == *pattern,
-                };
-                let found: Vec<_> = (0..factors.len()).filter(|&i| fits(&factors[i])).collect();
-                let known: Vec<_> = factors.iter().map(|factor| factor.name.as_str()).collect();
-                anyhow::ensure!(
-                    !found.is_empty(),
-                    "{name}: no hyperparameter is called {pattern}; there are {}",
-                    known.join(", ")
-                );
-                members.extend(found);
-            }
-            if let Some(twice) = members.iter().find(|member| taken.contains(member)) {
-                anyhow::bail!("{} is in two groups", factors[*twice].name);
-            }
-            taken.extend(&members);
-            groups.push(Group { name: name.clone(), members });
-        }
-        Ok(groups)
+/// A function's space, with a dummy where noise is to be seen.
+pub fn with_dummy(mut space: Space, wanted: bool) -> Space {
+    if wanted {
+        space.parameters.push(Parameter {
+            name: DUMMY.into(),
+            distribution: Distribution::Float { low: 0.0, high: 1.0, log: false, step: None },
+            conditions: Vec::new(),
+            default: None,
+        });
     }
+    space
 }

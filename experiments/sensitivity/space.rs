@@ -1,8 +1,6 @@
 //! What is swept where no space is named.
 
 use strata::net::Layer;
-use strata::objective::DUMMY;
-use strata::search::space::{Distribution, Parameter, Space};
 
 /// The space that is swept unless the user names one: training, widths of the tutorial net, and a
 /// factor on the rate of each layer that has one of its own.
@@ -17,17 +15,4 @@ pub fn for_training(net: &str, layers: &[Layer]) -> String {
         text += &format!("\"ratio.{name}\" = {{ loguniform = [0.25, 4.0], default = 1.0 }}\n");
     }
     text
-}
-
-/// A function's space, with a dummy where noise is to be seen.
-pub fn with_dummy(mut space: Space, wanted: bool) -> Space {
-    if wanted {
-        space.parameters.push(Parameter {
-            name: DUMMY.into(),
-            distribution: Distribution::Float { low: 0.0, high: 1.0, log: false, step: None },
-            conditions: Vec::new(),
-            default: None,
-        });
-    }
-    space
 }

@@ -4,6 +4,7 @@ mod answer;
 pub mod arms;
 pub mod calibration;
 pub mod importance;
+pub mod priority;
 pub mod range_test;
 pub mod rate_map;
 pub mod recorded;

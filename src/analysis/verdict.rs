@@ -34,6 +34,18 @@ pub enum Judgement {
     Inconclusive,
 }
 
+impl Judgement {
+    /// Its name in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Better => "better",
+            Self::Worse => "worse",
+            Self::Equivalent => "equivalent",
+            Self::Inconclusive => "inconclusive",
+        }
+    }
+}
+
 /// Test accuracies (baseline, treated) of models that share a seed, grouped by search.
 pub type GroupedPairs = Vec<Vec<(f64, f64)>>;
 

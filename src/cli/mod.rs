@@ -3,6 +3,7 @@
 mod config;
 mod exit;
 mod flags;
+mod groups;
 mod interrupt;
 mod rates;
 mod setup;
@@ -12,6 +13,7 @@ mod study_run;
 pub use config::parse_with_config;
 pub use exit::{run, say};
 pub use flags::{CommonFlags, LayerValues, Preset, not_negative, value_name};
+pub use groups::GroupsFlag;
 pub use interrupt::{STOPPED_STATUS, Stopped, stop_on_interrupt};
 pub use rates::{Coefficients, RateFlags, ReplayAs};
 pub use setup::{PresetImages, Setup, count, manifest_without_data, positive_rate};

@@ -7,11 +7,13 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::flags::not_negative;
-use super::{count, value_name};
+use super::{GroupsFlag, count, value_name};
+use crate::analysis::priority::{RANKERS, ranker, screening};
 use crate::search::Direction;
 use crate::search::replay::ReplayTime;
-use crate::search::sampler::SamplerOptions;
+use crate::search::sampler::{Order, SamplerOptions};
 use crate::search::scheduler::{AshaMode, SchedulerOptions};
+use crate::search::space::Space;
 
 /// The names of metrics, for messages.
 pub fn metric_names(metrics: &[(&str, Direction)]) -> String {
@@ -62,11 +64,13 @@ pub struct StudyFlags {
     /// experiments/spaces/layer_rates.toml
     #[arg(long, value_name = "FILE", help_heading = "Search")]
     pub space: Option<PathBuf>,
-    /// What trials evaluate: `cnn`, or an analytic function: branin, hartmann3, hartmann6,
-    /// rosenbrock, ackley-5, rastrigin, ishigami, sobol-g, sphere, mixed. Example: --objective branin
+    /// What trials evaluate: `cnn`, or an analytic function: branin, hartmann3, hartmann6, rosenbrock,
+    /// ackley-5, rastrigin, ishigami, sobol-g, sphere, mixed, bratley, linear, interaction,
+    /// categorical-sum, log-check, steep-8, even-8, gated-6. Example: --objective branin
     #[arg(long, value_name = "NAME", default_value = "cnn", help_heading = "Search")]
     pub objective: String,
-    /// Who proposes configurations: grid, random, sobol, tpe, gp, cma-es. Example: --sampler tpe
+    /// Who proposes configurations: grid, random, sobol, tpe, gp, cma-es; or a part of the
+    /// hyperparameters at a time: coordinate, groups, grow, proportional. Example: --sampler tpe
     #[arg(long, value_name = "NAME", default_value = "random", help_heading = "Search")]
     pub sampler: String,
     /// Metric to search: `loss` or `accuracy` on the validation images [default: loss]. Example:
@@ -90,6 +94,29 @@ pub struct StudyFlags {
     /// Sobol' points without scrambling. Example: --sampler sobol --unscrambled
     #[arg(long, help_heading = "Search")]
     pub unscrambled: bool,
+    /// In which order coordinate, groups, grow and proportional search: space (as listed), random, names,
+    /// or by an estimate from the first trials: morris, fanova, ped-anova. Example: --sampler
+    /// coordinate --order lr,momentum
+    #[arg(
+        long,
+        value_name = "ORDER",
+        value_delimiter = ',',
+        default_value = "space",
+        help_heading = "Search"
+    )]
+    pub order: Vec<String>,
+    /// Trials that an estimated order rests on [default: what the estimators need]. Example: --order
+    /// fanova --screening 20
+    #[arg(long, value_name = "N", value_parser = count, help_heading = "Search")]
+    pub screening: Option<usize>,
+    /// Trials of coordinate, groups and grow for each hyperparameter that a stage brings [default: 4].
+    /// Example: --stage-levels 6
+    #[arg(long, value_name = "N", value_parser = count, help_heading = "Search")]
+    pub stage_levels: Option<usize>,
+    /// Groups of the sampler `groups`; `*` stands for any ending [default: three at a time in their
+    /// order]. Example: --sampler groups --groups "rates=lr,ratio.*;widths=l1,l2"
+    #[arg(long, value_name = "NAME=A,B;…", default_value = "", help_heading = "Search")]
+    pub groups: GroupsFlag,
     /// Standard deviation of noise on an analytic function. Example: --objective branin --noise .1
     #[arg(long, value_name = "SD", default_value_t = 0.0, value_parser = not_negative, help_heading = "Search")]
     pub noise: f64,
@@ -173,13 +200,53 @@ pub struct StudyFlags {
 }
 
 impl StudyFlags {
-    /// What samplers are built with.
-    pub fn sampler_options(&self) -> SamplerOptions {
-        SamplerOptions {
+    /// What samplers are built with to search `space`.
+    ///
+    /// # Errors
+    /// When `--order` or `--groups` names what the space does not have.
+    pub fn sampler_options(&self, space: &Space) -> anyhow::Result<SamplerOptions> {
+        let names: Vec<_> = space.parameters.iter().map(|p| p.name.as_str()).collect();
+        let groups = self.groups.members(&names).context("--groups")?;
+        let members = |places: Vec<usize>| places.iter().map(|p| names[*p].to_owned()).collect();
+        Ok(SamplerOptions {
             grid_levels: self.grid_levels.map(|levels| levels as u64),
             scramble: !self.unscrambled,
             startup_trials: self.startup_trials.map(|trials| trials as u64),
+            order: self.order(space)?,
+            stage_levels: self.stage_levels.map(|levels| levels as u64),
+            groups: groups.into_iter().map(|(name, places)| (name, members(places))).collect(),
+        })
+    }
+
+    fn order(&self, space: &Space) -> anyhow::Result<Order> {
+        if let [only] = self.order.as_slice() {
+            match only.as_str() {
+                "space" => return Ok(Order::Space),
+                "random" => return Ok(Order::Random),
+                name => {
+                    if let Some(ranker) = ranker(name) {
+                        let trials = self.screening.map_or(screening(space), |n| n as u64);
+                        let fewest = (ranker.fewest)(space);
+                        anyhow::ensure!(
+                            trials >= fewest,
+                            "--screening {trials}: {name} needs {fewest} trials or more in this space"
+                        );
+                        return Ok(Order::Screened { ranker, trials });
+                    }
+                }
+            }
         }
+        for name in &self.order {
+            let rankers: Vec<_> = RANKERS.iter().map(|ranker| ranker.name).collect();
+            let names: Vec<_> = space.parameters.iter().map(|p| p.name.as_str()).collect();
+            anyhow::ensure!(
+                space.parameter(name).is_some(),
+                "--order {name}: there is space, random, {}, or hyperparameters of the space: {}",
+                rankers.join(", "),
+                names.join(", ")
+            );
+        }
+        Ok(Order::Given(self.order.clone()))
     }
 
     /// What schedulers are built with, for trials of at most `epochs` epochs.
@@ -227,6 +294,10 @@ impl StudyFlags {
             "startup_trials": self.startup_trials,
             "unscrambled": self.unscrambled,
             "noise": self.noise,
+            "order": self.order,
+            "screening": self.screening,
+            "stage_levels": self.stage_levels,
+            "groups": self.groups.0,
             "scheduler": self.scheduler,
             "max_t": self.max_t,
             "grace_period": self.grace_period,

@@ -101,13 +101,14 @@ pub(super) fn title(first: &Estimate, index: &str, measure: &str, floor: Option<
 
 /// A cell of a heat map at a place of two named axes: its ground by a share from 0 to 1, and its number.
 pub(super) fn cell(x: f64, y: f64, share: f64, text: String) -> [Mark; 2] {
-    let points = [x - 0.5, x + 0.5].map(|x| (x, y - 0.5, y + 0.5)).to_vec();
-    // The root makes small shares visible.
-    let color = theme::mix(theme::arm(0).color, (255, 255, 255), share.max(0.0).sqrt());
+    let (from, to) = ((x - 0.5, y - 0.5), (x + 0.5, y + 0.5));
+    // The root makes small shares visible; the darkest ground still shows its number.
+    let share = 0.75 * share.clamp(0.0, 1.0).sqrt();
+    let color = theme::mix(theme::arm(0).color, (255, 255, 255), share);
     let width = theme::text_width(&text, theme::TICK, false);
     let (at, shift, room) = ((x, y), (-width / 2.0, 0.0), width + 1.0);
     let label = Label { at, shift, text, room, elsewhere: Vec::new() };
-    [Mark::Band { points, color }, Mark::Label(label)]
+    [Mark::Cell { from, to, color }, Mark::Label(label)]
 }
 
 /// What does nothing is grey.

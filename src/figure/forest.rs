@@ -71,7 +71,7 @@ fn outcome<'a>(row: &Row<'a>) -> &'a str {
 }
 
 /// Filled where something was found out, open where not.
-fn marker(outcome: &str) -> (Marker, Color) {
+pub(super) fn marker(outcome: &str) -> (Marker, Color) {
     match outcome {
         "better" => (Marker::Circle, theme::arm(0).color),
         "worse" => (Marker::Diamond, theme::arm(1).color),

@@ -10,6 +10,8 @@
 //! page (`layout`, `panel`) and painting it as SVG and PNG (`paint`) is common to all.
 
 mod ablation;
+mod agreement;
+mod arm_ranks;
 mod axis;
 mod best_so_far;
 mod difference;
@@ -32,9 +34,14 @@ mod layer_rates;
 mod layer_series;
 mod layout;
 mod learning_curves;
+mod live_accuracy;
 mod manifest;
 mod morris;
 mod multiples;
+mod order_differences;
+#[cfg(test)]
+mod order_fixture;
+mod orders;
 mod paint;
 mod panel;
 mod parallel_coordinates;
@@ -45,6 +52,8 @@ mod rankings;
 mod rate_accuracy;
 mod rate_map;
 mod ratios;
+mod regret;
+mod regret_heat;
 mod relative_update;
 mod responses;
 mod rotation;
@@ -52,6 +61,7 @@ mod rows;
 mod rungs;
 mod scatter;
 mod screening;
+mod screening_value;
 #[cfg(test)]
 mod search_fixture;
 mod searches;
@@ -60,6 +70,7 @@ mod sheet;
 mod slice;
 mod study;
 mod summary;
+mod surrogate_fit;
 mod tables;
 mod theme;
 mod tornado;
@@ -70,6 +81,7 @@ use std::path::{Path, PathBuf};
 
 pub use error::FigureError;
 pub use manifest::{Manifest, Metric, Parameter, SearchSettings};
+pub use orders::{ComparedArm, LiveTest, OrderComparison, Orders, Regret};
 pub use rankings::{Estimate, PathStep, RankChance, Rankings, Response};
 pub use screening::{MapPoint, Probe, RangePoint, Screening, Suggestion};
 pub use sheet::Sheet;
@@ -99,6 +111,8 @@ enum Kind {
     Sweep,
     /// What recorded trials say: `importance`.
     Recorded,
+    /// Search orders: `search_priority`.
+    Orders,
 }
 
 impl Kind {
@@ -108,6 +122,9 @@ impl Kind {
             "tune" => Self::Search,
             "sensitivity" => Self::Sweep,
             "importance" => Self::Recorded,
+            // The trials that it records are a study.
+            "search_priority" if !run.orders.are_there => Self::Search,
+            "search_priority" => Self::Orders,
             _ => Self::Arms,
         }
     }
@@ -148,6 +165,15 @@ const FIGURES: &[(Kind, &dyn Figure)] = &[
     (Kind::Recorded, &importance_series::ByEpoch),
     (Kind::Recorded, &importance::Stability),
     (Kind::Recorded, &ablation::Ablation),
+    (Kind::Recorded, &agreement::Agreement),
+    (Kind::Orders, &regret::Regret),
+    (Kind::Orders, &order_differences::OrderDifferences),
+    (Kind::Orders, &arm_ranks::ArmRanks),
+    (Kind::Orders, &regret_heat::RegretHeat),
+    (Kind::Orders, &screening_value::ScreeningValue),
+    (Kind::Orders, &live_accuracy::LiveAccuracy),
+    (Kind::Orders, &order_differences::LiveDifferences),
+    (Kind::Orders, &surrogate_fit::SurrogateFit),
 ];
 
 /// The figures for the kind of run that `run` is.
@@ -223,18 +249,20 @@ mod tests {
     use tempfile::TempDir;
 
     use super::fixture::{self, Fixture};
+    use super::order_fixture::{self, OrderFixture};
     use super::ranking_fixture::{self, RankingFixture};
     use super::search_fixture::{self, SearchFixture};
     use super::shape::Shape;
     use super::*;
 
     /// Plain folders of each kind of run.
-    fn plain() -> [(Kind, TempDir); 4] {
+    fn plain() -> [(Kind, TempDir); 5] {
         [
             (Kind::Arms, fixture::everything().write()),
             (Kind::Search, SearchFixture::default().write()),
             (Kind::Sweep, RankingFixture::new("sensitivity").write()),
             (Kind::Recorded, RankingFixture::new("importance").write()),
+            (Kind::Orders, OrderFixture::default().write()),
         ]
     }
 
@@ -244,7 +272,9 @@ mod tests {
         let searches = search_fixture::ugly().into_iter();
         let searches = searches.map(|(case, fixture)| (case.to_owned(), fixture.write()));
         let rankings = ranking_fixture::ugly().into_iter();
-        arms.chain(searches).chain(rankings.map(|(case, fixture)| (case, fixture.write())))
+        let rankings = rankings.map(|(case, fixture)| (case, fixture.write()));
+        let orders = order_fixture::ugly().into_iter().map(|(case, f)| (case, f.write()));
+        arms.chain(searches).chain(rankings).chain(orders)
     }
 
     #[test]

@@ -125,6 +125,9 @@ impl Plot<'_> {
                 let points = upper.chain(lower).collect();
                 shapes.push(Shape::Fill { points, color: *color, opacity: shape::BAND_OPACITY });
             }
+            Mark::Cell { from, to, color } => {
+                shapes.push(shape::rectangle(self.at(*from), self.at(*to), *color, 1.0));
+            }
             Mark::Points { points, marker, color, radius } => {
                 for point in points {
                     shapes.extend(shape::marker(*marker, self.at(*point), *radius, *color));

@@ -178,6 +178,13 @@ impl RankingFixture {
                 writeln!(pairs, "fanova,{name},{other},{}", self.estimate(rank + 1)).unwrap();
             }
         }
+        let mut agreement = "first,second,tau,low,high\n".to_owned();
+        for (i, first) in self.methods.iter().enumerate() {
+            for second in &self.methods[i + 1..] {
+                writeln!(agreement, "{first},{second},{}", self.estimate(i)).unwrap();
+            }
+        }
+        write("agreement.csv", agreement);
         write("stability.csv", importance.clone());
         write("importance.csv", importance);
         write("ranks.csv", ranks);

@@ -92,6 +92,8 @@ pub struct Rankings {
     pub ranks: Vec<RankChance>,
     /// `path.csv`.
     pub path: Vec<PathStep>,
+    /// `agreement.csv`; the parameter is `first:second`, two methods.
+    pub agreement: Vec<Estimate>,
 }
 
 impl Rankings {
@@ -123,6 +125,11 @@ impl Rankings {
             let name = format!("{}:{}", row.text("first"), row.text("second"));
             estimate(row, &name, "importance", "")
         })?;
+        let pairs = ["first", "second", "tau"];
+        let agreement = rows::read(&folder.join("agreement.csv"), &pairs, |row| {
+            let name = format!("{}:{}", row.text("first"), row.text("second"));
+            estimate(row, &name, "tau", "")
+        })?;
         let ranks = rows::read(
             &folder.join("ranks.csv"),
             &["method", "parameter", "rank", "probability"],
@@ -152,6 +159,7 @@ impl Rankings {
             marginals: responses("marginals", "mean")?,
             ranks: ranks.unwrap_or_default(),
             path: path.unwrap_or_default(),
+            agreement: agreement.unwrap_or_default(),
         })
     }
 

@@ -80,6 +80,12 @@ pub(super) enum Mark {
         points: Vec<(f64, f64, f64)>,
         color: Color,
     },
+    /// A cell of a heat map between two corners, opaque.
+    Cell {
+        from: (f64, f64),
+        to: (f64, f64),
+        color: Color,
+    },
     Points {
         points: Vec<(f64, f64)>,
         marker: Marker,

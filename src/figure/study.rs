@@ -147,8 +147,12 @@ impl<'a> Study<'a> {
             false => vec![named("Data", &manifest.dataset), named("net", &manifest.net)],
         };
         source.push(named("device", &manifest.device));
-        source.push(named("sampler", &settings.sampler));
-        source.push(named("scheduler", &settings.scheduler));
+        // Only one search has one sampler and one scheduler.
+        for (what, text) in [("sampler", &settings.sampler), ("scheduler", &settings.scheduler)] {
+            if !text.is_empty() || manifest.experiment == "tune" {
+                source.push(named(what, text));
+            }
+        }
         let mut parts: Vec<String> = sentences.iter().filter(|s| !s.is_empty()).cloned().collect();
         parts.push(format!("{}.", source.join("; ")));
         if !manifest.preset.is_empty() {

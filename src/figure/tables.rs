@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::FigureError;
 use super::manifest::Manifest;
+use super::orders::Orders;
 use super::rankings::Rankings;
 use super::rows;
 use super::screening::Screening;
@@ -167,6 +168,8 @@ pub struct Run {
     pub screening: Screening,
     /// What a sweep or recorded trials say of hyperparameters.
     pub rankings: Rankings,
+    /// What a comparison of search orders found.
+    pub orders: Orders,
     /// `verdict.json`, where the experiment wrote one.
     pub verdict: Option<Verdict>,
     /// `manifest.json`.
@@ -175,7 +178,8 @@ pub struct Run {
 
 impl Run {
     /// Reads the tables of `folder`. Only `trials.csv` must exist, or `observations.csv`, which
-    /// holds trials of another run, or `finder.csv`, which is written before there are trials.
+    /// holds trials of another run; `finder.csv` is written before there are trials, and the tables of
+    /// search orders need none.
     ///
     /// # Errors
     /// When a file cannot be read or understood; the message names file, line and column.
@@ -185,6 +189,7 @@ impl Run {
         let mut hyperparameters = Vec::new();
         let screening = Screening::read(folder)?;
         let rankings = Rankings::read(folder)?;
+        let orders = Orders::read(folder)?;
         let path = folder.join("trials.csv");
         let mut trials = read_trials(&path, TRIAL_COLUMNS, &mut layers, &mut hyperparameters)?;
         if trials.is_none() && !rankings.is_empty() {
@@ -192,7 +197,8 @@ impl Run {
             let required = &["trial", "status", "value"];
             trials = read_trials(&path, required, &mut layers, &mut hyperparameters)?;
         }
-        let Some(trials) = trials.or((!screening.finder.is_empty()).then(Vec::new)) else {
+        let needs_none = !screening.finder.is_empty() || orders.are_there;
+        let Some(trials) = trials.or(needs_none.then(Vec::new)) else {
             let cause = "there is no such file; figures are drawn in the output folder of an \
                          experiment";
             let source = std::io::Error::new(ErrorKind::NotFound, cause);
@@ -212,6 +218,7 @@ impl Run {
             decisions,
             screening,
             rankings,
+            orders,
             verdict,
             manifest,
         })

@@ -66,8 +66,16 @@ impl FunctionObjective {
         Ok(())
     }
 
-    /// The function's value under these arguments.
-    fn value(&self, values: &[(String, Choice)]) -> Result<f64, ObjectiveError> {
+    /// The smallest value within the function's own bounds.
+    pub fn minimum(&self) -> f64 {
+        self.function.minimum()
+    }
+
+    /// The function's value under these arguments, without noise.
+    ///
+    /// # Errors
+    /// When an argument is missing or outside the bounds.
+    pub fn truth(&self, values: &[(String, Choice)]) -> Result<f64, ObjectiveError> {
         let own = self.space();
         let argument = |parameter: &Parameter| {
             let (_, value) = values.iter().find(|(known, _)| *known == parameter.name)?;
@@ -90,7 +98,7 @@ impl Objective for FunctionObjective {
         report: &mut dyn FnMut(&Step) -> Command,
     ) -> Result<Ending, ObjectiveError> {
         let started = Instant::now();
-        let value = self.value(task.values)?;
+        let value = self.truth(task.values)?;
         let height: f64 = stream(task.seed, Purpose::Noise, 0).random_range(0.0..CURVE);
         let first = match task.resume {
             Some(checkpoint) => std::fs::read_to_string(checkpoint)?.trim().parse::<u64>()?,

@@ -7,6 +7,7 @@
 
 mod formula;
 mod mixed;
+mod planted;
 mod shares;
 
 use std::f64::consts::PI;
@@ -162,6 +163,9 @@ pub const FUNCTIONS: &[Family] = &[
     shares::INTERACTION,
     shares::CATEGORICAL_SUM,
     shares::LOG_CHECK,
+    planted::STEEP,
+    planted::EVEN,
+    planted::GATED,
 ];
 
 /// A test function with its number of variables.

@@ -46,8 +46,8 @@ pub(super) fn build(
     }
 }
 
-/// The value of a level.
-fn value(distribution: &Distribution, level: u64, levels: u64) -> f64 {
+/// The value of a level, of as many.
+pub(super) fn value(distribution: &Distribution, level: u64, levels: u64) -> f64 {
     let ends_included = distribution.levels().is_none()
         && !matches!(distribution, Distribution::Normal { .. })
         && levels > 1;

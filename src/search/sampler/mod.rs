@@ -10,14 +10,20 @@ mod gp;
 mod grid;
 mod linear;
 mod log_sum;
+mod order;
 mod parzen;
+mod proportional;
 mod random;
 mod sobol;
+mod staged;
 #[cfg(test)]
 mod suite;
 mod tpe;
 
 use rand_chacha::ChaCha8Rng;
+
+pub use gp::Regression;
+pub use order::{Order, Ranker};
 
 use super::space::{Configuration, Space};
 use super::trial::Observation;
@@ -87,11 +93,31 @@ pub struct SamplerOptions {
     /// Model-based samplers: how many trials must have finished before the model proposes, drawn at
     /// random until then; the sampler's own number if not given.
     pub startup_trials: Option<u64>,
+    /// `coordinate`, `groups`, `grow`, `proportional`: which hyperparameters come first.
+    pub order: Order,
+    /// `coordinate`, `groups`, `grow`: trials of a stage for each hyperparameter that is new in it;
+    /// [`Self::STAGE_LEVELS`] if not given.
+    pub stage_levels: Option<u64>,
+    /// `groups`: names and members; what is in none is a group by itself. Three at a time in their
+    /// order if empty.
+    pub groups: Vec<(String, Vec<String>)>,
+}
+
+impl SamplerOptions {
+    /// Trials of a stage for each hyperparameter, unless told otherwise.
+    pub const STAGE_LEVELS: u64 = 4;
 }
 
 impl Default for SamplerOptions {
     fn default() -> Self {
-        Self { grid_levels: None, scramble: true, startup_trials: None }
+        Self {
+            grid_levels: None,
+            scramble: true,
+            startup_trials: None,
+            order: Order::default(),
+            stage_levels: None,
+            groups: Vec::new(),
+        }
     }
 }
 
@@ -150,6 +176,10 @@ pub const SAMPLERS: &[(&str, Build)] = &[
     ("tpe", tpe::build),
     ("gp", gp::build),
     ("cma-es", cma_es::build),
+    ("coordinate", staged::coordinate),
+    ("groups", staged::groups),
+    ("grow", staged::grow),
+    ("proportional", proportional::build),
 ];
 
 /// The sampler called `name` for `space`; the space's own points come first.

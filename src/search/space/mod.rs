@@ -155,6 +155,17 @@ impl Space {
         configuration
     }
 
+    /// The configuration at `positions` in [0, 1], one for each hyperparameter in the order of the
+    /// space; those of inactive ones are passed over, and missing ones are the middle.
+    pub fn at(&self, positions: &[f64]) -> Configuration {
+        let mut positions = self.parameters.iter().map(|p| p.name.as_str()).zip(positions);
+        // Inactive hyperparameters are passed over: both run in the space's order.
+        self.configure(|parameter, _| {
+            let position = positions.find(|(name, _)| *name == parameter.name);
+            parameter.distribution.at(position.map_or(0.5, |(_, position)| *position))
+        })
+    }
+
     /// Whether `configuration` has a value inside its distribution for exactly the active
     /// hyperparameters.
     pub fn contains(&self, configuration: &Configuration) -> bool {

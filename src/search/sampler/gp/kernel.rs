@@ -88,6 +88,16 @@ impl Posterior {
         &self.kernel
     }
 
+    /// Mean alone: it costs no more than a distance to each known point.
+    pub(super) fn mean_at(&self, point: &[f64]) -> f64 {
+        let known = self.points.iter().zip(&self.weights);
+        known
+            .map(|(known, weight)| {
+                self.kernel.scale * matern(self.kernel.distance(known, point)) * weight
+            })
+            .sum()
+    }
+
     /// Mean and variance of the noise-free function at a point.
     pub(super) fn at(&self, point: &[f64]) -> (f64, f64) {
         let [(mean, variance)] = self.at_lanes([point]);
@@ -160,7 +170,7 @@ pub(super) struct Gradient {
 }
 
 /// Lower triangle of the covariance of noisy observations.
-fn covariance(kernel: &Kernel, points: &[Vec<f64>]) -> Vec<f64> {
+pub(super) fn covariance(kernel: &Kernel, points: &[Vec<f64>]) -> Vec<f64> {
     let n = points.len();
     let mut matrix = vec![0.0; n * n];
     for (i, a) in points.iter().enumerate() {

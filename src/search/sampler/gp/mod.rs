@@ -24,6 +24,9 @@ mod features;
 mod fit;
 mod kernel;
 mod losses;
+mod regression;
+
+pub use self::regression::Regression;
 
 use self::acquisition::Acquisition;
 use self::features::Features;

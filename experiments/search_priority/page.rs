@@ -1,0 +1,323 @@
+//! The answer in words.
+
+use std::fmt::Write;
+
+use strata::analysis::statistics::mean;
+use strata::analysis::{Comparison, Judgement};
+
+use super::arms::{IMPORTANCE, QUESTIONS, RANDOM_ORDER, REVERSE, Role};
+use super::live::{LiveSearch, scores};
+use super::replays::{Answered, Compared};
+use super::tables::{Agreement, Everything};
+
+/// R² below which a surrogate is no witness.
+const POOR: f64 = 0.5;
+
+/// What a page needs beside the numbers.
+pub struct Context<'a> {
+    /// What was searched: data, net and device, or the function.
+    pub protocol: String,
+    pub command: &'a str,
+    pub notes: Vec<String>,
+}
+
+/// A comparison as a sentence; differences are of the mean regret over the budget.
+fn sentence(answer: &Answered) -> String {
+    let Answered { treatment, baseline, comparison: c, .. } = answer;
+    let by = format!(
+        "{:.3} [{:.3}, {:.3}]",
+        c.difference.abs(),
+        c.low.abs().min(c.high.abs()),
+        c.low.abs().max(c.high.abs())
+    );
+    match c.verdict {
+        Judgement::Better => {
+            format!("`{treatment}` is better than `{baseline}`: less regret by {by}")
+        }
+        Judgement::Worse => {
+            format!("`{treatment}` is worse than `{baseline}`: more regret by {by}")
+        }
+        Judgement::Equivalent => format!(
+            "`{treatment}` and `{baseline}` are equivalent: {:+.3} [{:+.3}, {:+.3}] within ± {}",
+            c.difference, c.low, c.high, c.smallest_effect
+        ),
+        Judgement::Inconclusive => format!(
+            "`{treatment}` against `{baseline}` is inconclusive: {:+.3} [{:+.3}, {:+.3}]",
+            c.difference, c.low, c.high
+        ),
+    }
+}
+
+impl Everything<'_> {
+    fn with_standing(&self, answer: &Answered) -> String {
+        let mut text = format!("{} (n = {}", sentence(answer), answer.comparison.n);
+        if self.surrogate.is_some() {
+            let _ = write!(text, "; {}", self.agreement(answer).in_words());
+        }
+        text + ")"
+    }
+
+    /// What is said first, a line each.
+    pub fn headline(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        let of = |treatment, baseline| self.replays.answer(treatment, baseline);
+        let order: Vec<_> =
+            self.replays.oracle.iter().take(4).map(|effect| effect.parameter.as_str()).collect();
+        lines.push(format!("By total effect, the first are {}.", order.join(", ")));
+        let pairs = [
+            (IMPORTANCE, REVERSE),
+            (IMPORTANCE, RANDOM_ORDER),
+            ("fanova-first", "sample-first"),
+            (IMPORTANCE, "random"),
+            ("tpe", "random"),
+        ];
+        for (treatment, baseline) in pairs {
+            if let Some(answer) = of(treatment, baseline) {
+                lines.push(format!("{} {}.", answer.asks, self.with_standing(answer)));
+            }
+        }
+        if let Some((best, [rank, low, high])) = self.replays.ranks.first() {
+            lines.push(format!(
+                "Best of {} procedures under one budget: `{best}`, mean rank {rank:.1} [{low:.1}, {high:.1}].",
+                self.replays.ranks.len()
+            ));
+        }
+        lines
+    }
+
+    /// `summary.md`, without its figures.
+    pub fn page(&self, context: &Context) -> Result<String, std::fmt::Error> {
+        let mut text = String::from("# In what order should hyperparameters be searched?\n\n");
+        for line in self.headline() {
+            writeln!(text, "**{line}**\n")?;
+        }
+        writeln!(text, "{}\n", context.protocol)?;
+        self.method(&mut text)?;
+        self.surrogate_in_words(&mut text)?;
+        self.order(&mut text)?;
+        self.answers(&mut text)?;
+        self.arms_in_words(&mut text)?;
+        self.live_in_words(&mut text)?;
+        for note in &context.notes {
+            writeln!(text, "\n> {note}")?;
+        }
+        writeln!(text, "\n```sh\n{}\n```", context.command)?;
+        Ok(text)
+    }
+
+    fn method(&self, text: &mut String) -> std::fmt::Result {
+        let replays = self.replays;
+        let n = replays.arms.first().map_or(0, |compared| compared.replays.len());
+        writeln!(
+            text,
+            "Each arm searches {n} times with {} evaluations ({} epochs); a screening has {} of them. The arms \
+             of a replicate share start point and seeds. After each evaluation the best *observed* configuration \
+             is judged by its *expected* loss: regret 0 is the best there is, 1 what a random configuration comes \
+             to in the median. Arms are compared by the mean regret over the budget, in pairs: Wilcoxon's test, \
+             adjusted for all {} comparisons (Holm), a 95 % interval, and two one-sided tests against ± {} for \
+             \"equivalent\".\n",
+            replays.budget,
+            replays.budget * self.epochs,
+            replays.screening,
+            replays.answers.len(),
+            replays.answers.first().map_or(0.05, |answer| answer.comparison.smallest_effect),
+        )
+    }
+
+    fn surrogate_in_words(&self, text: &mut String) -> std::fmt::Result {
+        let Some(s) = self.surrogate else {
+            return writeln!(text, "The searches ran on the function itself.\n");
+        };
+        writeln!(
+            text,
+            "The replays run on a surrogate, a Gaussian process over {} recorded trials ({} diverged). Trials \
+             predict one another with R² {:.2}, of {:.2} that noise leaves possible; {:.0} % lie within the central \
+             50 % of their prediction and {:.0} % within the central 90 %. The noise of a run has a standard \
+             deviation of {:.4}, {}.\n",
+            s.complete + s.diverged,
+            s.diverged,
+            s.r_squared,
+            s.ceiling,
+            100.0 * s.coverage_50,
+            100.0 * s.coverage_90,
+            s.noise,
+            match s.repeated_points {
+                0 => "as the process has it: no point was recorded twice".to_owned(),
+                points => format!("from {points} points that were recorded several times"),
+            },
+        )?;
+        if s.r_squared < POOR {
+            writeln!(
+                text,
+                "> R² below {POOR}: the surrogate is a poor witness. Record more trials, or fewer hyperparameters.\n"
+            )?;
+        }
+        Ok(())
+    }
+
+    fn order(&self, text: &mut String) -> std::fmt::Result {
+        writeln!(text, "## The order by importance\n")?;
+        writeln!(text, "| rank | hyperparameter | total effect |\n|---|---|---|")?;
+        for (place, effect) in self.replays.oracle.iter().enumerate() {
+            writeln!(
+                text,
+                "| {} | {} | {:.3} [{:.3}, {:.3}] |",
+                place + 1,
+                effect.parameter,
+                effect.total,
+                effect.interval.low,
+                effect.interval.high
+            )?;
+        }
+        Ok(())
+    }
+
+    fn answers(&self, text: &mut String) -> std::fmt::Result {
+        writeln!(text, "\n## Answers\n")?;
+        writeln!(
+            text,
+            "Differences of mean regret, positive where the first is better; the interval is that of {}.\n",
+            if self.surrogate.is_some() { "replays, and so of the surrogate" } else { "searches" }
+        )?;
+        writeln!(
+            text,
+            "| question | first | second | difference | Holm p | TOST p | verdict | standing |\n\
+             |---|---|---|---|---|---|---|---|"
+        )?;
+        for answer in &self.replays.answers {
+            let c = &answer.comparison;
+            writeln!(
+                text,
+                "| {} | {} | {} | {:+.3} [{:+.3}, {:+.3}] | {:.2e} | {:.2e} | {} | {} |",
+                answer.asks,
+                answer.treatment,
+                answer.baseline,
+                c.difference,
+                c.low,
+                c.high,
+                c.holm_p,
+                c.tost_p,
+                c.verdict.name(),
+                if self.surrogate.is_some() { self.agreement(answer).in_words() } else { "itself" },
+            )?;
+        }
+        let left = QUESTIONS.len() + 1 - self.replays.answers.len().min(QUESTIONS.len() + 1);
+        if left > 0 {
+            writeln!(
+                text,
+                "\n{left} comparisons have no arms in this space or were not asked for."
+            )?;
+        }
+        Ok(())
+    }
+
+    fn arms_in_words(&self, text: &mut String) -> std::fmt::Result {
+        writeln!(text, "\n## Arms\n")?;
+        writeln!(
+            text,
+            "Median regret after a quarter, half and all of the budget.\n\n\
+             | arm | what it is | 25 % | 50 % | 100 % | mean over the budget | role |\n|---|---|---|---|---|---|---|"
+        )?;
+        let mut arms: Vec<&Compared> = self.replays.arms.iter().collect();
+        let area = |compared: &Compared| mean(&compared.curves.areas());
+        arms.sort_by(|a, b| area(a).total_cmp(&area(b)));
+        for compared in arms {
+            let quartiles = compared.curves.quartiles();
+            let at = |share: f64| {
+                let step = ((quartiles.len() as f64 * share).ceil() as usize).max(1) - 1;
+                quartiles.get(step).map_or(f64::NAN, |quartiles| quartiles[1])
+            };
+            writeln!(
+                text,
+                "| {} | {} | {:.3} | {:.3} | {:.3} | {:.3} | {} |",
+                compared.arm.name,
+                compared.arm.about,
+                at(0.25),
+                at(0.5),
+                at(1.0),
+                area(compared),
+                match compared.role {
+                    Role::Compared => "",
+                    role => role.name(),
+                },
+            )?;
+        }
+        Ok(())
+    }
+
+    fn live_in_words(&self, text: &mut String) -> std::fmt::Result {
+        if self.live.is_empty() {
+            if self.surrogate.is_some() {
+                writeln!(
+                    text,
+                    "\nNothing was confirmed live: every statement rests on the surrogate alone."
+                )?;
+            }
+            return Ok(());
+        }
+        writeln!(text, "\n## Confirmed live\n")?;
+        let mut names: Vec<&str> = Vec::new();
+        for LiveSearch { arm, .. } in self.live {
+            if !names.contains(&arm.as_str()) {
+                names.push(arm);
+            }
+        }
+        writeln!(
+            text,
+            "Whole searches on the net, with start points and seeds that no replay used. What each would choose \
+             after a quarter, half and all of its budget was trained again on a fresh seed and tested once; arms \
+             are compared by the mean of the three.\n\n\
+             | arm | searches | test accuracy, mean of three | at 25 % | at 50 % | at 100 % |\n|---|---|---|---|---|---|"
+        )?;
+        for name in names {
+            let scores: Vec<_> =
+                scores(self.live, name).into_iter().map(|(_, score)| score).collect();
+            let at = |share: usize| {
+                let tests = self.live.iter().filter(|search| search.arm == name);
+                let tests: Vec<_> = tests.filter_map(|search| search.tests[share]).collect();
+                if tests.is_empty() { f64::NAN } else { 100.0 * mean(&tests) }
+            };
+            let all = if scores.is_empty() { f64::NAN } else { 100.0 * mean(&scores) };
+            writeln!(
+                text,
+                "| {name} | {} | {all:.2} % | {:.2} % | {:.2} % | {:.2} % |",
+                scores.len(),
+                at(0),
+                at(1),
+                at(2)
+            )?;
+        }
+        writeln!(
+            text,
+            "\n| first | second | difference in points | Holm p | verdict |\n|---|---|---|---|---|"
+        )?;
+        for live in self.confirmed {
+            let c: &Comparison = &live.comparison;
+            writeln!(
+                text,
+                "| {} | {} | {:+.2} [{:+.2}, {:+.2}], n = {} | {:.3} | {} |",
+                live.treatment,
+                live.baseline,
+                100.0 * c.difference,
+                100.0 * c.low,
+                100.0 * c.high,
+                c.n,
+                c.holm_p,
+                c.verdict.name()
+            )?;
+        }
+        let count = |wanted| {
+            let answers = self.replays.answers.iter();
+            answers.filter(|answer| self.agreement(answer) == wanted).count()
+        };
+        writeln!(
+            text,
+            "\nOf {} answers {} were confirmed live, {} contradicted, {} left open, and {} rest on the surrogate alone.",
+            self.replays.answers.len(),
+            count(Agreement::Confirmed),
+            count(Agreement::Contradicted),
+            count(Agreement::Open),
+            count(Agreement::Untried),
+        )
+    }
+}
