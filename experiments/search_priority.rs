@@ -247,9 +247,13 @@ fn compare_function(flags: &Flags, name: &str) -> anyhow::Result<()> {
     let landscape = Landscape::of_function(space.clone(), truth, own.noise, minimum);
     let settings = own_settings(flags, &space, budget);
     let folder = claim(flags, &settings)?;
-    let replays = replays::run(&landscape, &plan(flags, budget))?;
+    let plan = plan(flags, budget);
+    let replays = replays::run(&landscape, &plan)?;
+    // A flat neighbourhood has no order worth speaking of.
+    let nearby = replays::nearby(&landscape, &replays, &plan).ok();
     let everything = Everything {
         replays: &replays,
+        nearby: nearby.as_ref(),
         surrogate: None,
         direction: Direction::Minimize,
         live: &[],

@@ -77,7 +77,10 @@ pub fn compare(flags: &Flags) -> anyhow::Result<()> {
     let (trials, source) = trials(flags, &setup, &base, &space, sample, &metric)?;
     let surrogate = Surrogate::fit(&space, &trials).with_context(|| source.clone())?;
     let landscape = surrogate.landscape();
-    let replays = replays::run(&landscape, &super::plan(flags, evaluations))?;
+    let plan = super::plan(flags, evaluations);
+    let replays = replays::run(&landscape, &plan)?;
+    // A flat neighbourhood has no order worth speaking of.
+    let nearby = replays::nearby(&landscape, &replays, &plan).ok();
 
     let confirmation = Confirmation {
         common,
@@ -94,6 +97,7 @@ pub fn compare(flags: &Flags) -> anyhow::Result<()> {
     let confirmed = confirmed(&replays, &confirmation, &live, common.seed);
     let everything = Everything {
         replays: &replays,
+        nearby: nearby.as_ref(),
         surrogate: Some(&surrogate),
         direction: metric.1,
         live: &live,

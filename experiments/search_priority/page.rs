@@ -7,7 +7,7 @@ use strata::analysis::{Comparison, Judgement};
 
 use super::arms::{IMPORTANCE, QUESTIONS, RANDOM_ORDER, REVERSE, Role};
 use super::live::{LiveSearch, scores};
-use super::replays::{Answered, Compared};
+use super::replays::{Answered, Compared, NARROW};
 use super::tables::{Agreement, Everything};
 
 /// R² below which a surrogate is no witness.
@@ -96,6 +96,7 @@ impl Everything<'_> {
         self.surrogate_in_words(&mut text)?;
         self.order(&mut text)?;
         self.answers(&mut text)?;
+        self.nearby_in_words(&mut text)?;
         self.arms_in_words(&mut text)?;
         self.live_in_words(&mut text)?;
         for note in &context.notes {
@@ -206,6 +207,45 @@ impl Everything<'_> {
             writeln!(
                 text,
                 "\n{left} comparisons have no arms in this space or were not asked for."
+            )?;
+        }
+        Ok(())
+    }
+
+    fn nearby_in_words(&self, text: &mut String) -> std::fmt::Result {
+        let Some(nearby) = self.nearby else { return Ok(()) };
+        writeln!(
+            text,
+            "\n## Near a good configuration\n\nThe same arms in a box of {:.0} % of each range, around the best \
+             configuration that any search found; regret is measured anew there (1: a random configuration of that \
+             box). The first by total effect are {}.\n",
+            100.0 * NARROW,
+            nearby
+                .oracle
+                .iter()
+                .take(4)
+                .map(|e| e.parameter.as_str())
+                .collect::<Vec<_>>()
+                .join(", ")
+        )?;
+        writeln!(
+            text,
+            "| first | second | whole box | near the best | verdict there |\n|---|---|---|---|---|"
+        )?;
+        for answer in &nearby.answers {
+            let whole = self.replays.answer(&answer.treatment, &answer.baseline);
+            let whole =
+                whole.map_or(String::new(), |whole| format!("{:+.3}", whole.comparison.difference));
+            let c = &answer.comparison;
+            writeln!(
+                text,
+                "| {} | {} | {whole} | {:+.3} [{:+.3}, {:+.3}] | {} |",
+                answer.treatment,
+                answer.baseline,
+                c.difference,
+                c.low,
+                c.high,
+                c.verdict.name()
             )?;
         }
         Ok(())

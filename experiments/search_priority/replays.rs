@@ -20,6 +20,7 @@ const SCALE: u64 = 2_048;
 const DUMMY_LAST: &str = "dummy-last";
 
 /// How replays are made.
+#[derive(Clone, Copy)]
 pub struct Plan<'a> {
     /// Evaluations of a search.
     pub budget: u64,
@@ -224,6 +225,25 @@ fn answers(
         Some(Answered { treatment, baseline, asks, comparison: comparison? })
     });
     Ok((answers.collect(), copied.map(|(name, _)| name.clone())))
+}
+
+/// The width of the narrower box, as a share of each range.
+pub const NARROW: f64 = 0.5;
+
+/// The same arms in a box half as wide, around the best configuration that any search has found: near a
+/// good incumbent, does the order still matter? Without controls.
+///
+/// # Errors
+/// As [`run`].
+pub fn nearby(landscape: &Landscape, found: &Replays, plan: &Plan) -> anyhow::Result<Replays> {
+    let every = found.arms.iter().flat_map(|compared| &compared.replays);
+    let truth = |replay: &&Replay| replay.truths.last().copied().unwrap_or(f64::INFINITY);
+    let best = every.min_by(|a, b| truth(a).total_cmp(&truth(b)));
+    let centre = best.map(|best| best.chosen.clone()).unwrap_or_default();
+    let arms: Vec<_> = found.arms.iter().map(|compared| compared.arm.name.clone()).collect();
+    // Named arms have no controls beside them.
+    let plan = Plan { screening: Some(found.screening), arms: &arms, ..*plan };
+    run(&landscape.narrowed(&centre, NARROW), &plan)
 }
 
 /// The median of counts of which some are unknown because they were never reached; none if it is one of

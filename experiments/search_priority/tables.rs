@@ -13,6 +13,8 @@ use super::replays::{Answered, Compared, Replays, median_reached};
 /// Everything that was found.
 pub struct Everything<'a> {
     pub replays: &'a Replays,
+    /// The same in a narrower box; none where it is flat there.
+    pub nearby: Option<&'a Replays>,
     /// None for analytic functions.
     pub surrogate: Option<&'a Surrogate>,
     pub direction: Direction,
@@ -125,6 +127,9 @@ impl Everything<'_> {
             "standing",
         ];
         write("comparisons.csv", &compared, self.comparisons())?;
+        if let Some(nearby) = self.nearby {
+            write("nearby.csv", &compared, nearby.answers.iter().map(nearby_row).collect())?;
+        }
         write("mean_ranks.csv", &["arm", "mean_rank", "low", "high"], self.ranks())?;
         let ledger = [
             "arm",
@@ -367,6 +372,11 @@ impl Everything<'_> {
                 "repeated_points": s.repeated_points,
             })),
             "answers": self.replays.answers.iter().map(answer).collect::<Vec<_>>(),
+            "nearby": self.nearby.map(|nearby| nearby.answers.iter().map(|answer| json!({
+                "treatment": answer.treatment,
+                "baseline": answer.baseline,
+                "replays": answer.comparison,
+            })).collect::<Vec<_>>()),
         })
     }
 }
@@ -377,6 +387,11 @@ const SCREENED: [(&str, &str, &str); 3] = [
     ("fanova", "fanova-first", "fanova-unpaid"),
     ("ped-anova", "ped-anova-first", "ped-anova-unpaid"),
 ];
+
+fn nearby_row(answer: &Answered) -> Vec<String> {
+    let names = [&answer.treatment, &answer.baseline, &answer.asks].map(Clone::clone);
+    comparison(names, "nearby", &answer.comparison, "narrower box, not tried live")
+}
 
 fn comparison(names: [String; 3], source: &str, c: &Comparison, standing: &str) -> Vec<String> {
     let mut row = names.to_vec();

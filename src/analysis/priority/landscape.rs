@@ -53,6 +53,37 @@ impl<'a> Landscape<'a> {
         seen.is_finite().then_some(seen)
     }
 
+    /// The same in a smaller box: windows around a configuration, as wide as this `share` of each range in
+    /// its own measure. Choices stay as they are.
+    pub fn narrowed(&self, centre: &Configuration, share: f64) -> Landscape<'_> {
+        let mut space = self.space.clone();
+        space.points.clear();
+        for parameter in &mut space.parameters {
+            let whole = parameter.distribution.clone();
+            let Some(middle) = centre.get(&parameter.name).map(|value| whole.position(value))
+            else {
+                continue;
+            };
+            let start = (middle - share / 2.0).clamp(0.0, 1.0 - share);
+            let (from, to) = (whole.at(start), whole.at(start + share));
+            match &mut parameter.distribution {
+                Distribution::Float { low, high, .. } => (*low, *high) = (from, to),
+                Distribution::Int { low, high, .. } => (*low, *high) = (from as i64, to as i64),
+                Distribution::Normal { .. } | Distribution::Categorical { .. } => {}
+            }
+            let inside = |value: &f64| parameter.distribution.contains(*value);
+            parameter.default = parameter.default.filter(inside);
+        }
+        Landscape {
+            space,
+            truth: Box::new(|at| (self.truth)(at)),
+            noise: Box::new(|truth| (self.noise)(truth)),
+            divergence: Box::new(|at| (self.divergence)(at)),
+            // The least may lie outside.
+            minimum: None,
+        }
+    }
+
     /// The same with one more hyperparameter, called `name`, that does nothing. A negative control:
     /// whoever searches it first loses what that costs.
     pub fn with_dummy<'b>(&'b self, name: &'b str) -> Landscape<'b> {

@@ -182,6 +182,29 @@ fn a_copy_is_another_name_and_nothing_more() {
 }
 
 #[test]
+fn a_narrowed_box_lies_around_its_centre_and_in_the_whole_one() {
+    let landscape = landscape("mixed", 0.0);
+    let whole = &landscape.space;
+    let centre = whole.at(&vec![0.9; whole.parameters.len()]);
+    let narrow = landscape.narrowed(&centre, 0.5);
+    assert!(narrow.space.contains(&centre), "{centre:?} in {:?}", narrow.space);
+    for step in 0..=20 {
+        let at = narrow.space.at(&vec![f64::from(step) / 20.0; whole.parameters.len()]);
+        assert!(whole.contains(&at), "{at:?}");
+        assert_eq!((narrow.truth)(&at), (landscape.truth)(&at));
+    }
+    let width = |space: &Space, name: &str| {
+        let distribution = &space.parameter(name).expect("is there").distribution;
+        let whole = &whole.parameter(name).expect("is there").distribution;
+        whole.position(distribution.at(1.0)) - whole.position(distribution.at(0.0))
+    };
+    for parameter in whole.parameters.iter().filter(|p| p.distribution.levels().is_none()) {
+        let name = &parameter.name;
+        assert!((width(&narrow.space, name) - 0.5).abs() < 1e-9, "{name}");
+    }
+}
+
+#[test]
 fn noise_is_normal_and_divergence_as_probable_as_it_says() {
     let space = Space {
         parameters: vec![Parameter {
