@@ -86,8 +86,9 @@ struct TrialFlags {
     #[arg(long, value_name = "A,B,…", value_delimiter = ',', requires = "trials")]
     parameters: Vec<String>,
     /// Boxes and measures of a table's hyperparameters [default: the run's manifest, else the range of
-    /// the data]. Example: --trials t.csv --space space.toml
-    #[arg(long, value_name = "FILE", requires = "trials")]
+    /// the data]; of a table and a journal alike, the defaults that `ablation` and `tuning-risk` start
+    /// from. Example: --trials t.csv --space space.toml
+    #[arg(long, value_name = "FILE")]
     space: Option<PathBuf>,
     /// Hyperparameters of a table to be measured by their logarithm. Example: --log lr,weight_decay
     #[arg(long, value_name = "A,B,…", value_delimiter = ',', requires = "trials")]
@@ -131,21 +132,35 @@ fn run(flags: &Flags) -> anyhow::Result<()> {
         wanted.method.iter().map(|name| method(name)).collect();
     let methods = methods.context("--method")?;
     anyhow::ensure!(wanted.gamma < 1.0, "--gamma {}: it is a share, below 1", wanted.gamma);
-    let recorded = read(&flags.trials)?;
+    let space = flags.trials.space.as_deref().map(|path| Space::read(path, &LayerGroups(&[])));
+    let space = space.transpose().context("--space")?;
+    let mut recorded = read(&flags.trials, space.clone())?;
+    if let Some(note) = defaults_note(&wanted.method, space.is_some()) {
+        recorded.notes.push(note);
+    }
     let options = Options {
         trees: wanted.trees,
         resamples: wanted.resamples,
         seed: common.seed,
         gamma: wanted.gamma,
         survivors_only: wanted.survivors_only,
+        defaults: recorded
+            .observations
+            .parameters
+            .iter()
+            .map(|parameter| space.as_ref()?.parameter(&parameter.name)?.default)
+            .collect(),
         ..Options::default()
     };
     let observations = &recorded.observations;
-    let assessment = assess(observations, &methods, &options)?;
+    let assessment =
+        assess(observations, &methods, &options).with_context(|| recorded.source.clone())?;
 
     let settings = json!({
         "source": recorded.source,
         "target": recorded.target,
+        // By this name figures know what it is.
+        "metric": recorded.target.strip_prefix("validation_").unwrap_or(&recorded.target),
         "direction": recorded.direction.name(),
         "measure": "log parameters in log measure; boxes as the trials were drawn from",
         "space": observations
@@ -200,9 +215,30 @@ fn run(flags: &Flags) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Says that nobody has told the defaults, where a method starts from them.
+fn defaults_note(methods: &[String], are_known: bool) -> Option<String> {
+    let starts = methods.iter().any(|name| ["ablation", "tuning-risk"].contains(&name.as_str()));
+    (starts && !are_known).then(|| {
+        "the defaults that ablation and tuning-risk start from are not recorded: the middle of each box and the first \
+         choice stand in for them; --space FILE names better ones"
+            .to_owned()
+    })
+}
+
 /// Reads the trials that the flags name.
-fn read(flags: &TrialFlags) -> anyhow::Result<Recorded> {
+fn read(flags: &TrialFlags, space: Option<Space>) -> anyhow::Result<Recorded> {
     if let Some(path) = &flags.journal {
+        let of_tables = [
+            ("--parameters", !flags.parameters.is_empty()),
+            ("--log", !flags.log.is_empty()),
+            ("--direction", flags.direction.is_some()),
+        ];
+        for (flag, is_given) in of_tables {
+            anyhow::ensure!(
+                !is_given,
+                "{flag}: a journal says itself what its hyperparameters and its direction are; the flag is for --trials"
+            );
+        }
         let objective = flags.target.as_deref().map(str::parse).transpose();
         let objective =
             objective.context("--target: with --journal it is an objective's number")?;
@@ -211,13 +247,17 @@ fn read(flags: &TrialFlags) -> anyhow::Result<Recorded> {
     let path = flags.trials.as_deref().context(
         "which trials? --journal FILE reads a study of tune or Optuna, --trials FILE.csv a table",
     )?;
-    let space = flags.space.as_deref().map(|path| Space::read(path, &LayerGroups(&[])));
+    let target = flags.target.as_deref().unwrap_or("value");
+    anyhow::ensure!(
+        !flags.parameters.iter().any(|name| name == target),
+        "--parameters {target}: it is the --target too; a result does not explain itself"
+    );
     Ok(read_table(
         path,
         &TableOptions {
             target: flags.target.clone(),
             parameters: flags.parameters.clone(),
-            space: space.transpose().context("--space")?,
+            space,
             log: flags.log.clone(),
             direction: flags.direction.map(|direction| match direction {
                 Better::Minimize => Direction::Minimize,

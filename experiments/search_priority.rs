@@ -114,7 +114,7 @@ struct PriorityFlags {
     arms: Vec<String>,
     /// Smallest difference in mean regret that matters, as a share of a random configuration's regret.
     /// Example: --smallest-effect .1
-    #[arg(long, value_name = "D", default_value_t = 0.05, value_parser = cli::positive_rate)]
+    #[arg(long, value_name = "D", default_value_t = 0.05, value_parser = cli::positive_rate, allow_negative_numbers = true)]
     smallest_effect: f64,
     /// Searches of each confirmed arm on the net itself; 0 for none [default: as the preset says]. Example:
     /// --confirm 30
@@ -125,7 +125,7 @@ struct PriorityFlags {
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     confirm_arms: Vec<String>,
     /// Standard deviation of noise on an analytic function. Example: --objective steep-8 --noise .1
-    #[arg(long, value_name = "SD", default_value_t = 0.0, value_parser = cli::not_negative)]
+    #[arg(long, value_name = "SD", default_value_t = 0.0, value_parser = cli::not_negative, allow_negative_numbers = true)]
     noise: f64,
     /// Print what it would cost, and end. Example: --preset full --dry-run
     #[arg(long)]
@@ -223,8 +223,13 @@ fn compare_function(flags: &Flags, name: &str) -> anyhow::Result<()> {
     let (common, own) = (&flags.common, &flags.priority);
     anyhow::ensure!(
         own.journal.is_none() && own.confirm.is_none() && own.confirm_arms.is_empty(),
-        "--objective {name}: a function needs no --journal and no confirmation; leave them out"
+        "--objective {name}: a function needs no --journal, --confirm or --confirm-arms; leave them out"
     );
+    anyhow::ensure!(
+        own.points.is_none() && own.repeated.is_none() && common.epochs.is_none(),
+        "--objective {name}: nothing is recorded of a function; leave out --points, --repeated and --epochs"
+    );
+    arms::check("--arms", &own.arms)?;
     let objective = FunctionObjective::new(name, 1, own.noise).context("--objective")?;
     cli::metric(own.metric.as_deref(), objective.metrics())?;
     let space = match &own.space {
@@ -241,13 +246,14 @@ fn compare_function(flags: &Flags, name: &str) -> anyhow::Result<()> {
     if own.dry_run {
         return Ok(());
     }
+    let plan = plan(flags, budget);
+    replays::screening_of(&space, &plan)?;
     let truth = |at: &Configuration| objective.truth(&space.values(at)).unwrap_or(f64::INFINITY);
     // Another box may not hold the minimum.
     let minimum = own.space.is_none().then(|| objective.minimum());
     let landscape = Landscape::of_function(space.clone(), truth, own.noise, minimum);
     let settings = own_settings(flags, &space, budget);
     let folder = claim(flags, &settings)?;
-    let plan = plan(flags, budget);
     let replays = replays::run(&landscape, &plan)?;
     // A flat neighbourhood has no order worth speaking of.
     let nearby = replays::nearby(&landscape, &replays, &plan).ok();
@@ -265,18 +271,18 @@ fn compare_function(flags: &Flags, name: &str) -> anyhow::Result<()> {
     let evaluations = replays.arms.len() as u64 * own.replays as u64 * budget;
     manifest.update("complete", started.elapsed().as_secs_f64(), evaluations, 0);
     let protocol = format!(
-        "Analytic function `{name}`, {}, noise of standard deviation {}.",
-        in_words(&space),
-        own.noise
+        "Analytic function `{name}`, noise of standard deviation {}. {}.",
+        own.noise,
+        in_words(&space)
     );
     conclude(&folder, &everything, &manifest, protocol, Vec::new())
 }
 
 /// Hyperparameters with their boxes, in a line.
 fn in_words(space: &Space) -> String {
-    let each =
-        space.parameters.iter().map(|p| format!("{}: {}", p.name, p.distribution.describe()));
-    format!("box: {}", each.collect::<Vec<_>>().join("; "))
+    let lines = space.describe();
+    let each = lines.iter().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+    format!("Box: {}", each.collect::<Vec<_>>().join("; "))
 }
 
 /// Writes tables, manifest, figures and page, and says the answer.

@@ -41,8 +41,6 @@ use strata::objective::{
     Base, CnnObjective, EpochTables, FunctionObjective, LayerGroups, check_space,
 };
 use strata::rates::LayerRates;
-use strata::search::sampler::SamplerOptions;
-use strata::search::scheduler::SchedulerOptions;
 use strata::search::space::Space;
 use strata::search::{Direction, Objective};
 
@@ -130,10 +128,10 @@ struct SweepFlags {
     diverged: Diverged,
     /// Variance of the metric between runs that differ in their seed alone, if it is known [default:
     /// from the runs that differ in a dummy alone]. Example: --noise-variance 1e-5
-    #[arg(long, value_name = "V", value_parser = cli::positive_rate)]
+    #[arg(long, value_name = "V", value_parser = cli::positive_rate, allow_negative_numbers = true)]
     noise_variance: Option<f64>,
     /// Standard deviation of noise on an analytic function. Example: --objective ishigami --noise 1
-    #[arg(long, value_name = "SD", default_value_t = 0.0, value_parser = cli::not_negative)]
+    #[arg(long, value_name = "SD", default_value_t = 0.0, value_parser = cli::not_negative, allow_negative_numbers = true)]
     noise: f64,
     /// Bootstrap resamples for intervals. Example: --resamples 4000
     #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = cli::count)]
@@ -343,30 +341,11 @@ fn claim(
         settings.extend(own);
     }
     let out = common.out.clone();
+    let out = out.unwrap_or_else(|| PathBuf::from(format!("results/{EXPERIMENT}")));
+    let metric = (metric.clone(), *direction);
+    let space = design.study_space();
     StudyRun::prepare(StudyPlan {
-        out: out.unwrap_or_else(|| PathBuf::from(format!("results/{EXPERIMENT}"))),
-        resume: common.resume,
-        quiet: common.quiet,
-        seed: common.seed,
-        space: design.study_space(),
-        // Never asked: every trial is a point of the space.
-        sampler: "random".into(),
-        sampler_options: SamplerOptions::default(),
-        scheduler: "none".into(),
-        scheduler_options: SchedulerOptions { max_t: epochs as u64, ..SchedulerOptions::default() },
-        metric: metric.clone(),
-        direction: *direction,
-        trials: design.configurations.len() as u64,
-        parallel_asks: common.workers.unwrap_or(1).max(4) as u64,
         seed_blocks: design.seed_blocks.clone(),
-        retries: 0,
-        epoch_budget: None,
-        workers: common.workers,
-        threads_per_trial: 1,
-        seconds: None,
-        study_name: None,
-        columns: Vec::new(),
-        metrics: Vec::new(),
-        settings,
+        ..StudyPlan::of_points(common, out, space, metric, epochs as u64, settings)
     })
 }

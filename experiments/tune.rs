@@ -190,6 +190,11 @@ fn prepare(
     let out = common.out.clone();
     let trials = budget.trials as u64;
     let sampler_options = study.sampler_options(&space)?;
+    let screening = sampler_options.order.screening();
+    anyhow::ensure!(
+        screening == 0 || screening < trials,
+        "--trials {trials}: the screening of --order alone has {screening}; give more trials or a smaller --screening"
+    );
     StudyRun::prepare(StudyPlan {
         out: out.unwrap_or_else(|| PathBuf::from(format!("results/{EXPERIMENT}"))),
         resume: common.resume,

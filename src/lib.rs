@@ -17,5 +17,6 @@ pub mod ops;
 pub mod random;
 pub mod rates;
 pub mod record;
+pub mod report;
 pub mod search;
 pub mod train;

@@ -156,6 +156,11 @@ fn a_strategy_runs_from_tune_too() {
         "--sampler grow --order random --stage-levels 2",
         "--sampler proportional --order morris",
         "--sampler groups --groups a=x1,x3;b=x*",
+        "--sampler random --order x1",
+        "--sampler coordinate --order x1,x1",
+        "--sampler coordinate --order nobody",
+        "--sampler coordinate --order fanova --screening 40",
+        "--sampler grow --screening 4",
     ]
     .into_iter()
     .enumerate()
@@ -172,14 +177,21 @@ fn a_strategy_runs_from_tune_too() {
             "--quiet",
         ]);
         command.args(flags.split(' ')).arg("--out").arg(&out);
-        match number {
-            // x1 and x3 are taken already.
-            4 => {
+        let refused = [
+            "x1 is in two groups",
+            "--order: sampler random does not look at it",
+            "x1 is there twice",
+            "--order nobody",
+            "--trials 30: the screening",
+            "only an estimated order has one",
+        ];
+        match number.checked_sub(4) {
+            Some(mistake) => {
                 let assert = command.assert().code(2);
                 let message = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();
-                assert!(message.contains("x1 is in two groups"), "{message}");
+                assert!(message.contains(refused[mistake]), "{message}");
             }
-            _ => {
+            None => {
                 command.assert().success();
                 assert_eq!(rows(&out.join("trials.csv")).len(), 30, "{flags}");
             }
@@ -201,9 +213,14 @@ fn mistakes_are_named_and_nothing_is_lost() {
     };
     fails("--objective nobody", &["--objective", "nobody", "steep"]);
     fails("--objective steep-4 --arms nobody", &["--arms nobody", "importance-first"]);
-    fs::remove_dir_all(&out).unwrap();
     fails("--objective steep-4 --screening 20 --budget 20", &["--screening 20", "--budget"]);
-    fs::remove_dir_all(&out).unwrap();
+    fails("--objective steep-4 --budget 2", &["--budget 2", "give more"]);
+    fails("--objective steep-4 --points 9", &["leave out --points"]);
+    fails("--objective steep-4 --noise -1", &["--noise"]);
+    fails("--dataset synthetic --arms nobody", &["--arms nobody"]);
+    fails("--dataset synthetic --confirm-arms tpe,tpe", &["--confirm-arms", "tpe is there twice"]);
+    fails("--dataset synthetic --points 9", &["--points 9", "30 points or more"]);
+    assert!(!out.exists(), "nothing was begun");
     fails("--objective steep-4 --confirm 3", &["no --journal", "leave them out"]);
     fails("--objective steep-4 --metric loss", &["--metric loss", "value"]);
     fails("--dataset synthetic --metric train_loss", &["--metric train_loss"]);
@@ -234,6 +251,16 @@ fn mistakes_are_named_and_nothing_is_lost() {
         .code(2);
     let message = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();
     assert!(message.contains("looks at results"), "{message}");
+    // Trials of other data would be confirmed on something else.
+    let assert = strata("search_priority")
+        .args(["--dataset", "synthetic", "--train-images", "400", "--quiet", "--out"])
+        .arg(folder.path().join("third"))
+        .arg("--journal")
+        .arg(&journal)
+        .assert()
+        .code(2);
+    let message = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();
+    assert!(message.contains("another split") && message.contains("--train-images"), "{message}");
 }
 
 #[test]

@@ -237,16 +237,30 @@ fn unpaid(name: &str, about: &str, at: &Setting, by: &str) -> Option<Arm> {
     Some(Arm { unpaid: Some((ranker(by)?, at.screening)), ..arm })
 }
 
+/// Arms whose order nobody could have known before the search.
+pub const ORACLES: [&str; 7] =
+    [IMPORTANCE, REVERSE, "several-passes", "groups", "ratios-together", "grow", "proportional"];
+
+/// Checks names of arms before anything runs.
+///
+/// # Errors
+/// When a name is no arm's, or is there twice.
+pub fn check(flag: &str, wanted: &[String]) -> anyhow::Result<()> {
+    let known = || ARMS.iter().map(|(name, ..)| *name).collect::<Vec<_>>().join(", ");
+    for (place, name) in wanted.iter().enumerate() {
+        let is_known = ARMS.iter().any(|(known, ..)| known == name);
+        anyhow::ensure!(is_known, "{flag} {name}: there is {}", known());
+        anyhow::ensure!(!wanted[..place].contains(name), "{flag}: {name} is there twice");
+    }
+    Ok(())
+}
+
 /// The arms that this space has, those named or all.
 ///
 /// # Errors
 /// When a name is no arm's.
 pub fn arms(setting: &Setting, wanted: &[String]) -> anyhow::Result<Vec<(Role, Arm)>> {
-    let known = || ARMS.iter().map(|(name, ..)| *name).collect::<Vec<_>>().join(", ");
-    for name in wanted {
-        let is_known = ARMS.iter().any(|(known, ..)| known == name);
-        anyhow::ensure!(is_known, "--arms {name}: there is {}", known());
-    }
+    check("--arms", wanted)?;
     let chosen = ARMS
         .iter()
         .filter(|(name, ..)| wanted.is_empty() || wanted.iter().any(|wanted| wanted == name));

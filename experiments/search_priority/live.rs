@@ -22,7 +22,7 @@ use strata::train::RunInputs;
 use super::EXPERIMENT;
 
 /// Name of the subfolder.
-const FOLDER: &str = "live";
+pub const FOLDER: &str = "live";
 /// Shares of the budget after which the choice is trained again and tested.
 pub const SHARES: [f64; 3] = [0.25, 0.5, 1.0];
 /// Column that says what a training was for.

@@ -16,7 +16,9 @@ use strata::record::RunFolder;
 use strata::search::space::{Choice, Space};
 use strata::search::{Direction, Observation, TrialState};
 
-use super::arms::{DEFAULT_START, IMPORTANCE, QUESTIONS, RANDOM, RANDOM_ORDER, REVERSE, Role};
+use super::arms::{
+    self, DEFAULT_START, IMPORTANCE, QUESTIONS, RANDOM, RANDOM_ORDER, REVERSE, Role,
+};
 use super::live::{self, Confirmation};
 use super::record::{self, Sample};
 use super::replays::{self, Replays};
@@ -39,6 +41,12 @@ pub fn compare(flags: &Flags) -> anyhow::Result<()> {
         "--metric {}: orders are compared by accuracy or loss on the validation images",
         metric.0
     );
+    // Before an hour of recording, not after it.
+    arms::check("--arms", &own.arms)?;
+    arms::check("--confirm-arms", &own.confirm_arms)?;
+    if let Some(path) = &own.journal {
+        anyhow::ensure!(path.is_file(), "--journal {}: there is no such file", path.display());
+    }
     let setup = Setup::new(common, budget.images, Order::Shuffled)?;
     let layers = setup.net.layers();
     let groups = LayerGroups(&layers);
@@ -58,6 +66,13 @@ pub fn compare(flags: &Flags) -> anyhow::Result<()> {
         points: own.points.unwrap_or(budget.sample.points),
         repeated: own.repeated.unwrap_or(budget.sample.repeated),
     };
+    anyhow::ensure!(
+        own.journal.is_some() || sample.points >= Surrogate::FEWEST,
+        "--points {}: a surrogate takes {} points or more",
+        sample.points,
+        Surrogate::FEWEST
+    );
+    replays::screening_of(&space, &super::plan(flags, evaluations))?;
     let confirm = own.confirm.unwrap_or(budget.confirm);
     announce(flags, &setup, &base, sample, confirm, evaluations)?;
     if own.dry_run {
@@ -116,8 +131,8 @@ pub fn compare(flags: &Flags) -> anyhow::Result<()> {
         images,
     );
     let protocol = format!(
-        "Net `{}` on {}: {} images to train, {} to validate; {epochs} epochs a training, {} on the validation \
-         images, device {}. {}, {}.",
+        "Net `{}` on {}: {} images to train, {} to validate; epochs a training: {epochs}; {} on the validation \
+         images, device {}. {}. {}.",
         common.net,
         setup.dataset.description,
         setup.split.train.len(),
@@ -160,7 +175,7 @@ fn earlier_seconds(folder: &RunFolder, out: &Path) -> f64 {
         let text = std::fs::read(out.join(part).join("manifest.json")).ok()?;
         serde_json::from_slice::<Value>(&text).ok()?["wall_seconds"].as_f64()
     };
-    [record::FOLDER].iter().filter_map(|part| seconds(part)).sum()
+    [record::FOLDER, live::FOLDER].iter().filter_map(|part| seconds(part)).sum()
 }
 
 /// Says what the run will cost before it begins.
@@ -173,9 +188,11 @@ fn announce(
     evaluations: u64,
 ) -> anyhow::Result<()> {
     let recorded = if flags.priority.journal.is_some() { 0 } else { sample.trials() };
-    let arms = match flags.priority.confirm_arms.len() {
-        0 => CONFIRMED.len() + 1,
-        arms => arms,
+    let (wanted, named) = (&flags.priority.arms, flags.priority.confirm_arms.len());
+    let arms = match (named, wanted.len()) {
+        (0, 0) => CONFIRMED.len() + 1,
+        (0, all) => all.min(CONFIRMED.len() + 1),
+        (named, _) => named,
     };
     let live = confirm * arms * (evaluations as usize + live::SHARES.len());
     let rows = |part: &str| {
@@ -219,6 +236,9 @@ fn trials(
         }
     };
     let recorded = read_journal(&path, None, None)?;
+    if flags.priority.journal.is_some() {
+        same_runs(&recorded, setup, flags, base, &path)?;
+    }
     anyhow::ensure!(
         recorded.adaptive != Some(true),
         "{}: its sampler looks at results, so the trials crowd where results are good: a surrogate of the whole \
@@ -243,6 +263,37 @@ fn trials(
         ),
     };
     Ok((trials, source))
+}
+
+/// Checks that a journal's trials are what this command would train: else its surrogate would be confirmed on
+/// something else, or take another name.
+fn same_runs(
+    recorded: &Recorded,
+    setup: &Setup,
+    flags: &Flags,
+    base: &Base,
+    path: &Path,
+) -> anyhow::Result<()> {
+    let Some(theirs) = recorded.manifest.as_ref().map(|manifest| &manifest["settings"]) else {
+        return Ok(());
+    };
+    let mut ours = setup.settings(&flags.common);
+    ours["epochs"] = json!(base.settings.epochs);
+    for (key, flag) in [
+        ("dataset", "--dataset and --data-dir"),
+        ("split", "--train-images, --validation-images and --seed"),
+        ("net", "--net"),
+        ("epochs", "--epochs"),
+    ] {
+        let (theirs, ours) = (&theirs[key], &ours[key]);
+        anyhow::ensure!(
+            theirs.is_null() || theirs == ours,
+            "{}: its trials were made with another {key} than this command's; give the same {flag} (or the same \
+             --preset)",
+            path.display()
+        );
+    }
+    Ok(())
 }
 
 /// Recorded rows as trials of the space.

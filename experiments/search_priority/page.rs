@@ -5,9 +5,9 @@ use std::fmt::Write;
 use strata::analysis::statistics::mean;
 use strata::analysis::{Comparison, Judgement};
 
-use super::arms::{IMPORTANCE, QUESTIONS, RANDOM_ORDER, REVERSE, Role};
+use super::arms::{IMPORTANCE, ORACLES, QUESTIONS, RANDOM_ORDER, REVERSE, Role};
 use super::live::{LiveSearch, scores};
-use super::replays::{Answered, Compared, NARROW};
+use super::replays::{Answered, Compared, NARROW, Replays};
 use super::tables::{Agreement, Everything};
 
 /// R² below which a surrogate is no witness.
@@ -21,15 +21,24 @@ pub struct Context<'a> {
     pub notes: Vec<String>,
 }
 
+/// An interval, where it is known.
+fn ends(low: f64, high: f64) -> String {
+    match low.is_finite() && high.is_finite() {
+        true => format!(" [{low:+.3}, {high:+.3}]"),
+        false => " (too few for an interval)".to_owned(),
+    }
+}
+
+/// A p-value as people write it.
+fn p_in_words(p: f64) -> String {
+    if p < 0.001 { "< .001".to_owned() } else { format!("{p:.3}") }
+}
+
 /// A comparison as a sentence; differences are of the mean regret over the budget.
 fn sentence(answer: &Answered) -> String {
     let Answered { treatment, baseline, comparison: c, .. } = answer;
-    let by = format!(
-        "{:.3} [{:.3}, {:.3}]",
-        c.difference.abs(),
-        c.low.abs().min(c.high.abs()),
-        c.low.abs().max(c.high.abs())
-    );
+    let (low, high) = (c.low.abs().min(c.high.abs()), c.low.abs().max(c.high.abs()));
+    let by = format!("{:.3}{}", c.difference.abs(), ends(low, high));
     match c.verdict {
         Judgement::Better => {
             format!("`{treatment}` is better than `{baseline}`: less regret by {by}")
@@ -38,12 +47,39 @@ fn sentence(answer: &Answered) -> String {
             format!("`{treatment}` is worse than `{baseline}`: more regret by {by}")
         }
         Judgement::Equivalent => format!(
-            "`{treatment}` and `{baseline}` are equivalent: {:+.3} [{:+.3}, {:+.3}] within ± {}",
-            c.difference, c.low, c.high, c.smallest_effect
+            "`{treatment}` and `{baseline}` are equivalent: {:+.3}{} within ± {}",
+            c.difference,
+            ends(c.low, c.high),
+            c.smallest_effect
         ),
         Judgement::Inconclusive => format!(
-            "`{treatment}` against `{baseline}` is inconclusive: {:+.3} [{:+.3}, {:+.3}]",
-            c.difference, c.low, c.high
+            "`{treatment}` against `{baseline}` is inconclusive: {:+.3}{}",
+            c.difference,
+            ends(c.low, c.high)
+        ),
+    }
+}
+
+/// Replays of each arm.
+fn n_of(everything: &Everything) -> usize {
+    everything.replays.arms.first().map_or(0, |compared| compared.replays.len())
+}
+
+/// The hyperparameters that lead by total effect, as far as intervals tell them apart.
+fn leaders(replays: &Replays) -> String {
+    let oracle = &replays.oracle;
+    let Some(first) = oracle.first() else { return "There is nothing to search.".to_owned() };
+    let level = oracle.iter().filter(|effect| effect.interval.high >= first.interval.low).count();
+    let names: Vec<_> = oracle.iter().take(4).map(|effect| effect.parameter.as_str()).collect();
+    match (oracle.len(), level) {
+        (1, _) => format!("{} is the only hyperparameter.", first.parameter),
+        (all, level) if level == all => {
+            "No hyperparameter leads by its total effect: their intervals overlap.".to_owned()
+        }
+        (_, 1) => format!("By total effect, the first are {}.", names.join(", ")),
+        (_, level) => format!(
+            "By total effect, the first are {}; {level} of them lead with overlapping intervals.",
+            names.join(", ")
         ),
     }
 }
@@ -61,9 +97,7 @@ impl Everything<'_> {
     pub fn headline(&self) -> Vec<String> {
         let mut lines = Vec::new();
         let of = |treatment, baseline| self.replays.answer(treatment, baseline);
-        let order: Vec<_> =
-            self.replays.oracle.iter().take(4).map(|effect| effect.parameter.as_str()).collect();
-        lines.push(format!("By total effect, the first are {}.", order.join(", ")));
+        lines.push(leaders(self.replays));
         let pairs = [
             (IMPORTANCE, REVERSE),
             (IMPORTANCE, RANDOM_ORDER),
@@ -76,11 +110,21 @@ impl Everything<'_> {
                 lines.push(format!("{} {}.", answer.asks, self.with_standing(answer)));
             }
         }
-        if let Some((best, [rank, low, high])) = self.replays.ranks.first() {
-            lines.push(format!(
-                "Best of {} procedures under one budget: `{best}`, mean rank {rank:.1} [{low:.1}, {high:.1}].",
-                self.replays.ranks.len()
-            ));
+        let ranks = &self.replays.ranks;
+        let said = |(name, [rank, low, high]): &(String, [f64; 3])| {
+            format!("`{name}`, mean rank {rank:.1} [{low:.1}, {high:.1}]")
+        };
+        let known = ranks.iter().find(|(name, _)| !ORACLES.contains(&name.as_str()));
+        if let (Some(best), Some(known), 2..) = (ranks.first(), known, ranks.len()) {
+            let mut line =
+                format!("Best of {} procedures under one budget: {}", ranks.len(), said(best));
+            if best.0 != known.0 {
+                line += &format!(
+                    ", which knows the order beforehand; of those that have to find it: {}",
+                    said(known)
+                );
+            }
+            lines.push(line + ".");
         }
         lines
     }
@@ -108,7 +152,7 @@ impl Everything<'_> {
 
     fn method(&self, text: &mut String) -> std::fmt::Result {
         let replays = self.replays;
-        let n = replays.arms.first().map_or(0, |compared| compared.replays.len());
+        let n = n_of(self);
         writeln!(
             text,
             "Each arm searches {n} times with {} evaluations ({} epochs); a screening has {} of them. The arms \
@@ -127,7 +171,11 @@ impl Everything<'_> {
 
     fn surrogate_in_words(&self, text: &mut String) -> std::fmt::Result {
         let Some(s) = self.surrogate else {
-            return writeln!(text, "The searches ran on the function itself.\n");
+            let note = match n_of(self) < 30 {
+                true => "\n> Fewer than 30 searches of each arm: a trial run, not an answer.\n",
+                false => "",
+            };
+            return writeln!(text, "The searches ran on the function itself.\n{note}");
         };
         writeln!(
             text,
@@ -147,6 +195,9 @@ impl Everything<'_> {
                 points => format!("from {points} points that were recorded several times"),
             },
         )?;
+        if n_of(self) < 30 {
+            writeln!(text, "> Fewer than 30 replays of each arm: a trial run, not an answer.\n")?;
+        }
         if s.r_squared < POOR {
             writeln!(
                 text,
@@ -189,15 +240,14 @@ impl Everything<'_> {
             let c = &answer.comparison;
             writeln!(
                 text,
-                "| {} | {} | {} | {:+.3} [{:+.3}, {:+.3}] | {:.2e} | {:.2e} | {} | {} |",
+                "| {} | {} | {} | {:+.3}{} | {} | {} | {} | {} |",
                 answer.asks,
                 answer.treatment,
                 answer.baseline,
                 c.difference,
-                c.low,
-                c.high,
-                c.holm_p,
-                c.tost_p,
+                ends(c.low, c.high),
+                p_in_words(c.holm_p),
+                p_in_words(c.tost_p),
                 c.verdict.name(),
                 if self.surrogate.is_some() { self.agreement(answer).in_words() } else { "itself" },
             )?;
@@ -206,7 +256,8 @@ impl Everything<'_> {
         if left > 0 {
             writeln!(
                 text,
-                "\n{left} comparisons have no arms in this space or were not asked for."
+                "\n{left} comparisons are left out: their arms are not in this space, were not asked for, or did the same in every \
+                 search."
             )?;
         }
         Ok(())
@@ -230,7 +281,7 @@ impl Everything<'_> {
         )?;
         writeln!(
             text,
-            "| first | second | whole box | near the best | verdict there |\n|---|---|---|---|---|"
+            "| first | second | whole box | near the best | Holm p | verdict there |\n|---|---|---|---|---|---|"
         )?;
         for answer in &nearby.answers {
             let whole = self.replays.answer(&answer.treatment, &answer.baseline);
@@ -239,12 +290,12 @@ impl Everything<'_> {
             let c = &answer.comparison;
             writeln!(
                 text,
-                "| {} | {} | {whole} | {:+.3} [{:+.3}, {:+.3}] | {} |",
+                "| {} | {} | {whole} | {:+.3}{} | {} | {} |",
                 answer.treatment,
                 answer.baseline,
                 c.difference,
-                c.low,
-                c.high,
+                ends(c.low, c.high),
+                p_in_words(c.holm_p),
                 c.verdict.name()
             )?;
         }
@@ -335,14 +386,16 @@ impl Everything<'_> {
             let c: &Comparison = &live.comparison;
             writeln!(
                 text,
-                "| {} | {} | {:+.2} [{:+.2}, {:+.2}], n = {} | {:.3} | {} |",
+                "| {} | {} | {:+.2}{}, n = {} | {} | {} |",
                 live.treatment,
                 live.baseline,
                 100.0 * c.difference,
-                100.0 * c.low,
-                100.0 * c.high,
+                match c.low.is_finite() && c.high.is_finite() {
+                    true => format!(" [{:+.2}, {:+.2}]", 100.0 * c.low, 100.0 * c.high),
+                    false => " (too few for an interval)".to_owned(),
+                },
                 c.n,
-                c.holm_p,
+                p_in_words(c.holm_p),
                 c.verdict.name()
             )?;
         }

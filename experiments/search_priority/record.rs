@@ -10,8 +10,6 @@ use strata::objective::{Base, CnnObjective, EpochTables};
 use strata::random::sobol::scrambled_sobol;
 use strata::random::{Purpose, derived_seed};
 use strata::search::Direction;
-use strata::search::sampler::SamplerOptions;
-use strata::search::scheduler::SchedulerOptions;
 use strata::search::space::{Configuration, Space};
 
 use super::EXPERIMENT;
@@ -84,31 +82,11 @@ pub fn record(
     }
     // The flag says to go on with what there is, which may not be this part.
     let begun = out.join("manifest.json").exists();
+    let points = sample.configurations(space, common.seed);
+    let space = Space { points, ..space.clone() };
     let run = StudyRun::prepare(StudyPlan {
-        out,
         resume: common.resume && begun,
-        quiet: common.quiet,
-        seed: common.seed,
-        space: Space { points: sample.configurations(space, common.seed), ..space.clone() },
-        // Never asked: every trial is a point of the space.
-        sampler: "random".into(),
-        sampler_options: SamplerOptions::default(),
-        scheduler: "none".into(),
-        scheduler_options: SchedulerOptions { max_t: epochs, ..SchedulerOptions::default() },
-        metric: metric.0.clone(),
-        direction: metric.1,
-        trials: sample.trials() as u64,
-        parallel_asks: common.workers.unwrap_or(1).max(4) as u64,
-        seed_blocks: Vec::new(),
-        retries: 0,
-        epoch_budget: None,
-        workers: common.workers,
-        threads_per_trial: 1,
-        seconds: None,
-        study_name: None,
-        columns: Vec::new(),
-        metrics: Vec::new(),
-        settings,
+        ..StudyPlan::of_points(common, out, space, metric.clone(), epochs, settings)
     })?;
     let tables = match run.alone {
         true => EpochTables::open(&run.folder, |_, _| true)?,

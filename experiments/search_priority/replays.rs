@@ -9,6 +9,7 @@ use strata::analysis::statistics::quantile;
 use strata::analysis::{Comparison, GroupedPairs, compare_all};
 use strata::objective::DUMMY;
 use strata::search::sampler::Order;
+use strata::search::space::Space;
 
 use super::arms::{self, COPIED, QUESTIONS, Role, Setting};
 
@@ -18,6 +19,9 @@ const SCALE: u64 = 2_048;
 
 /// The control that [`arms::DUMMY_FIRST`] is set against where the space has no dummy of its own.
 const DUMMY_LAST: &str = "dummy-last";
+
+/// Fewest evaluations of a search.
+const LEAST_BUDGET: u64 = 4;
 
 /// How replays are made.
 #[derive(Clone, Copy)]
@@ -86,9 +90,24 @@ pub fn default_budget(hyperparameters: usize) -> u64 {
     (2 * (hyperparameters as u64 + 1)).max(20)
 }
 
-/// A screening that leaves a third of the budget or more to the search.
-fn default_screening(landscape: &Landscape, budget: u64) -> u64 {
-    screening(&landscape.space).min(budget * 2 / 3)
+/// Evaluations of a screening: as asked for, or so many that a third of the budget or more is left.
+///
+/// # Errors
+/// When nothing of the budget would be left, or there is next to none.
+pub fn screening_of(space: &Space, plan: &Plan) -> anyhow::Result<u64> {
+    anyhow::ensure!(
+        plan.budget >= LEAST_BUDGET,
+        "--budget {}: with fewer than {LEAST_BUDGET} evaluations procedures hardly differ; give more",
+        plan.budget
+    );
+    let usual = screening(space).min(plan.budget * 2 / 3);
+    let wanted = plan.screening.unwrap_or(usual);
+    anyhow::ensure!(
+        wanted < plan.budget,
+        "--screening {wanted}: it must leave some of the {} evaluations of --budget to the search",
+        plan.budget
+    );
+    Ok(wanted)
 }
 
 /// Replays every arm.
@@ -96,14 +115,9 @@ fn default_screening(landscape: &Landscape, budget: u64) -> u64 {
 /// # Errors
 /// When an arm is unknown or cannot search the space, or the landscape is flat.
 pub fn run(landscape: &Landscape, plan: &Plan) -> anyhow::Result<Replays> {
+    let screening = screening_of(&landscape.space, plan)?;
     let oracle = total_effects(landscape, ORACLE, plan.seed)?;
     let names: Vec<_> = oracle.iter().map(|effect| effect.parameter.clone()).collect();
-    let screening = plan.screening.unwrap_or_else(|| default_screening(landscape, plan.budget));
-    anyhow::ensure!(
-        screening < plan.budget,
-        "--screening {screening}: it must leave some of the {} evaluations of --budget to the search",
-        plan.budget
-    );
     let setting = Setting { space: &landscape.space, oracle: &names, screening };
     let arms = arms::arms(&setting, plan.arms)?;
     let mut all = Vec::new();
@@ -217,6 +231,11 @@ fn answers(
         let names = [COPIED.1.to_owned(), COPIED.0.to_owned(), asks];
         asked.push((names, pairs(&original, &swapped)));
     }
+    // Two arms that did the same every time are not two: nothing is learned of them.
+    let differ = |(_, pairs): &([String; 3], GroupedPairs)| {
+        pairs.iter().flatten().any(|(baseline, treatment)| baseline != treatment)
+    };
+    asked.retain(differ);
     let grouped = asked.iter().map(|(names, pairs)| (names[0].as_str(), pairs.clone()));
     let grouped: Vec<_> = grouped.collect();
     let compared = compare_all(&grouped, plan.smallest_effect, plan.seed);

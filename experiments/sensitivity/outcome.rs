@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use serde_json::json;
 use strata::analysis::sensitivity::{Analysis, Index};
+use strata::analysis::statistics::Interval;
 use strata::cli::StudyOutcome;
 use strata::objective::DUMMY;
 use strata::record::{RunFolder, number, write_table};
@@ -163,10 +164,11 @@ fn headline(analysis: &Analysis) -> String {
 }
 
 fn in_words(index: &Index) -> String {
-    format!(
-        "{} {:.3} [{:.3}, {:.3}]",
-        index.parameter, index.value, index.interval.low, index.interval.high
-    )
+    let Interval { low, high } = index.interval;
+    match low.is_finite() && high.is_finite() {
+        true => format!("{} {:.3} [{low:.3}, {high:.3}]", index.parameter, index.value),
+        false => format!("{} {:.3} (no interval)", index.parameter, index.value),
+    }
 }
 
 fn row(problem: &Problem, index: &Index) -> Vec<String> {

@@ -66,7 +66,8 @@ pub struct StudyFlags {
     pub space: Option<PathBuf>,
     /// What trials evaluate: `cnn`, or an analytic function: branin, hartmann3, hartmann6, rosenbrock,
     /// ackley-5, rastrigin, ishigami, sobol-g, sphere, mixed, bratley, linear, interaction,
-    /// categorical-sum, log-check, steep-8, even-8, gated-6. Example: --objective branin
+    /// categorical-sum, log-check, steep-N, even-N, gated-N; -N gives the number of variables where it
+    /// is free. Example: --objective ackley-5
     #[arg(long, value_name = "NAME", default_value = "cnn", help_heading = "Search")]
     pub objective: String,
     /// Who proposes configurations: grid, random, sobol, tpe, gp, cma-es; or a part of the
@@ -94,9 +95,9 @@ pub struct StudyFlags {
     /// Sobol' points without scrambling. Example: --sampler sobol --unscrambled
     #[arg(long, help_heading = "Search")]
     pub unscrambled: bool,
-    /// In which order coordinate, groups, grow and proportional search: space (as listed), random, names,
-    /// or by an estimate from the first trials: morris, fanova, ped-anova. Example: --sampler
-    /// coordinate --order lr,momentum
+    /// In which order coordinate, groups, grow and proportional search: hyperparameters by name, or space
+    /// (as listed), random, or an estimate from the first trials: morris, fanova, ped-anova (or chance, which
+    /// runs them and does not look) [default: space]. Example: --sampler coordinate --order lr,momentum
     #[arg(
         long,
         value_name = "ORDER",
@@ -206,6 +207,7 @@ impl StudyFlags {
     /// When `--order` or `--groups` names what the space does not have.
     pub fn sampler_options(&self, space: &Space) -> anyhow::Result<SamplerOptions> {
         let names: Vec<_> = space.parameters.iter().map(|p| p.name.as_str()).collect();
+        self.check_order()?;
         let groups = self.groups.members(&names).context("--groups")?;
         let members = |places: Vec<usize>| places.iter().map(|p| names[*p].to_owned()).collect();
         Ok(SamplerOptions {
@@ -218,7 +220,42 @@ impl StudyFlags {
         })
     }
 
+    /// Refuses flags that the sampler would not look at.
+    fn check_order(&self) -> anyhow::Result<()> {
+        let sampler = &self.sampler;
+        let given = [
+            ("--order", !self.order.is_empty()),
+            ("--screening", self.screening.is_some()),
+            ("--stage-levels", self.stage_levels.is_some()),
+            ("--groups", !self.groups.0.is_empty()),
+        ];
+        for (flag, is_given) in given {
+            let takes: &[&str] = match flag {
+                "--groups" => &["groups"],
+                "--stage-levels" => &["coordinate", "groups", "grow"],
+                _ => &["coordinate", "groups", "grow", "proportional"],
+            };
+            anyhow::ensure!(
+                !is_given || takes.contains(&sampler.as_str()),
+                "{flag}: sampler {sampler} does not look at it; {} do",
+                takes.join(", ")
+            );
+        }
+        let is_estimated = self.order.iter().any(|name| ranker(name).is_some());
+        anyhow::ensure!(
+            self.screening.is_none() || is_estimated,
+            "--screening: only an estimated order has one; give --order morris, fanova or ped-anova"
+        );
+        for (place, name) in self.order.iter().enumerate() {
+            anyhow::ensure!(!self.order[..place].contains(name), "--order: {name} is there twice");
+        }
+        Ok(())
+    }
+
     fn order(&self, space: &Space) -> anyhow::Result<Order> {
+        if self.order.is_empty() {
+            return Ok(Order::Space);
+        }
         if let [only] = self.order.as_slice() {
             match only.as_str() {
                 "space" => return Ok(Order::Space),

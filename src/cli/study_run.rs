@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::Stopped;
+use super::{CommonFlags, Stopped};
 use crate::figure;
 use crate::record::{Manifest, RunFolder, replace_file};
 use crate::search::journal::{Journal, read_studies};
@@ -189,6 +189,43 @@ impl StudyRun {
 }
 
 impl StudyPlan {
+    /// A study that takes the points of `space`, one a trial, and trains each for `epochs`: a design.
+    pub fn of_points(
+        common: &CommonFlags,
+        out: PathBuf,
+        space: Space,
+        (metric, direction): (String, Direction),
+        epochs: u64,
+        settings: Value,
+    ) -> Self {
+        Self {
+            out,
+            resume: common.resume,
+            quiet: common.quiet,
+            seed: common.seed,
+            trials: space.points.len() as u64,
+            space,
+            // Never asked: every trial is a point of the space.
+            sampler: "random".into(),
+            sampler_options: SamplerOptions::default(),
+            scheduler: "none".into(),
+            scheduler_options: SchedulerOptions { max_t: epochs, ..SchedulerOptions::default() },
+            metric,
+            direction,
+            parallel_asks: common.workers.unwrap_or(1).max(4) as u64,
+            seed_blocks: Vec::new(),
+            retries: 0,
+            epoch_budget: None,
+            workers: common.workers,
+            threads_per_trial: 1,
+            seconds: None,
+            study_name: None,
+            columns: Vec::new(),
+            metrics: Vec::new(),
+            settings,
+        }
+    }
+
     fn options(&self, folder: &RunFolder) -> anyhow::Result<StudyOptions> {
         Ok(StudyOptions {
             seed: self.seed,

@@ -93,7 +93,12 @@ pub(super) fn in_words(estimate: &Estimate) -> String {
 pub(super) fn title(first: &Estimate, index: &str, measure: &str, floor: Option<f64>) -> String {
     let name = theme::elide(&first.parameter, 200.0, theme::TITLE, true);
     let words = in_words(first);
-    match first.low.is_some_and(|low| low > floor.unwrap_or(0.0)) {
+    // Without an interval and a floor nothing is known of noise.
+    let is_clear = match (first.low, floor) {
+        (None, None) => true,
+        (low, floor) => low.is_some_and(|low| low > floor.unwrap_or(0.0)),
+    };
+    match is_clear {
         true => format!("{name} leads for {measure}: {index} {words}"),
         false => format!("Nothing stands clear of noise for {measure}; {name} has {index} {words}"),
     }

@@ -69,6 +69,7 @@ mod shape;
 mod sheet;
 mod slice;
 mod study;
+mod style;
 mod summary;
 mod surrogate_fit;
 mod tables;
@@ -85,6 +86,7 @@ pub use orders::{ComparedArm, LiveTest, OrderComparison, Orders, Regret};
 pub use rankings::{Estimate, PathStep, RankChance, Rankings, Response};
 pub use screening::{MapPoint, Probe, RangePoint, Screening, Suggestion};
 pub use sheet::Sheet;
+pub use style::{Format, Style, Theme};
 pub use tables::{CurvePoint, Decision, LayerPoint, Run, Split, Status, Trial};
 pub use verdict::{Comparison, Verdict};
 
@@ -188,34 +190,66 @@ fn figures(run: &Run) -> impl Iterator<Item = &'static dyn Figure> {
 /// Files are replaced by rename: an interrupted call leaves each of them old or new, never torn.
 ///
 /// # Errors
-/// When `trials.csv` is missing, a table cannot be understood (the message names file, line and
-/// column), or a file cannot be written.
+/// As [`draw`].
 pub fn draw_all(folder: &Path) -> Result<Vec<PathBuf>, FigureError> {
-    theme::load_fonts()?;
-    let run = Run::read(folder)?;
-    let target = folder.join("figures");
-    let mut written = Vec::new();
-    for figure in figures(&run) {
-        if let Some(sheet) = figure.plan(&run)? {
-            written.extend(write(&sheet, figure.name(), &target)?);
-        }
-    }
-    Ok(written)
+    let drawn = draw(folder, &folder.join("figures"), &Style::default())?;
+    Ok(drawn.into_iter().flat_map(|figure| figure.files).collect())
 }
 
-/// Writes one figure in both formats.
-fn write(sheet: &Sheet, name: &'static str, folder: &Path) -> Result<[PathBuf; 2], FigureError> {
-    let page = layout::layout(sheet);
+/// A figure that was drawn.
+#[derive(Clone, Debug)]
+pub struct Drawn {
+    /// Its name: that of its files.
+    pub name: &'static str,
+    /// What is seen, in one sentence.
+    pub title: String,
+    /// n, measure, interval, data set, net and device.
+    pub caption: String,
+    /// Its files, in the order of the formats.
+    pub files: Vec<PathBuf>,
+}
+
+/// Draws every figure that the tables in `folder` hold data for into the folder `target`, in a style.
+///
+/// # Errors
+/// When `trials.csv` is missing, a table cannot be understood (the message names file, line and
+/// column), or a file cannot be written.
+pub fn draw(folder: &Path, target: &Path, style: &Style) -> Result<Vec<Drawn>, FigureError> {
+    theme::load_fonts()?;
+    let run = Run::read(folder)?;
+    let mut drawn = Vec::new();
+    for figure in figures(&run) {
+        if let Some(sheet) = figure.plan(&run)? {
+            drawn.push(write(sheet, figure.name(), target, style)?);
+        }
+    }
+    Ok(drawn)
+}
+
+/// Writes one figure in the formats of a style.
+fn write(
+    sheet: Sheet,
+    name: &'static str,
+    folder: &Path,
+    style: &Style,
+) -> Result<Drawn, FigureError> {
+    let page = layout::layout(&sheet);
     let failed = |source| FigureError::Draw { figure: name, source };
     fs::create_dir_all(folder).map_err(io_error("create", folder))?;
-    let svg = replace(folder, &format!("{name}.svg"), |temporary| {
-        let text = paint::svg(&page, &sheet.title, &sheet.caption).map_err(failed)?;
-        fs::write(temporary, text).map_err(io_error("write", temporary))
-    })?;
-    let png = replace(folder, &format!("{name}.png"), |temporary| {
-        paint::png(&page, temporary).map_err(failed)
-    })?;
-    Ok([svg, png])
+    let mut files = Vec::new();
+    for format in &style.formats {
+        files.push(match format {
+            Format::Svg => replace(folder, &format!("{name}.svg"), |temporary| {
+                let text =
+                    paint::svg(&page, style, &sheet.title, &sheet.caption).map_err(failed)?;
+                fs::write(temporary, text).map_err(io_error("write", temporary))
+            })?,
+            Format::Png => replace(folder, &format!("{name}.png"), |temporary| {
+                paint::png(&page, style, temporary).map_err(failed)
+            })?,
+        });
+    }
+    Ok(Drawn { name, title: sheet.title, caption: sheet.caption, files })
 }
 
 /// Lets `write` fill a temporary file, then gives it its name; nothing is left of a failure.

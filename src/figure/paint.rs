@@ -7,10 +7,11 @@ use plotters::coord::Shift;
 use plotters::drawing::{DrawingArea, DrawingAreaErrorKind, IntoDrawingArea};
 use plotters::element::{PathElement, Polygon, Text as TextElement};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{Color as _, FontTransform, RGBColor, ShapeStyle, TextStyle, WHITE};
+use plotters::style::{Color as _, FontTransform, RGBColor, ShapeStyle, TextStyle};
 
 use super::layout::Page;
 use super::shape::{Anchor, Point, Shape, Text};
+use super::style::{Format, Style};
 use super::theme::{self, Color};
 
 /// Backends count in whole units: at four to the pixel, lines stay smooth.
@@ -21,25 +22,24 @@ const AVERAGED: usize = 2;
 
 type AnyError = Box<dyn std::error::Error + Send + Sync>;
 
-/// How a backend takes what differs between the two.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Format {
-    Svg,
-    Bitmap,
-}
-
 /// The page as an SVG document, titled and described for screen readers.
-pub(super) fn svg(page: &Page, title: &str, description: &str) -> Result<String, AnyError> {
+pub(super) fn svg(
+    page: &Page,
+    style: &Style,
+    title: &str,
+    description: &str,
+) -> Result<String, AnyError> {
     let mut text = String::new();
-    let size = size(page);
+    // A zoom is the viewer's to apply: the drawing inside stays the same.
+    let size = Brush { units: UNITS, style, format: Format::Svg }.size(page);
     {
         let area = SVGBackend::with_string(&mut text, size).into_drawing_area();
-        paint(page, &area, Format::Svg)?;
+        Brush { units: UNITS, style, format: Format::Svg }.paint(page, &area)?;
         area.present()?;
     }
     // Plotters' header shows units as pixels; ours scales them and names the contents.
     let body = text.split_once('\n').map_or("", |(_, body)| body);
-    let (width, height) = (page.width, page.height);
+    let [width, height] = [page.width, page.height].map(|side| (side * style.zoom).round());
     let (title, description) = (escape(title), escape(description));
     Ok(format!(
         "<svg width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {} {}\" role=\"img\" \
@@ -50,12 +50,13 @@ pub(super) fn svg(page: &Page, title: &str, description: &str) -> Result<String,
 }
 
 /// Writes the page as a PNG image to `path`, whose name must end in `.png`.
-pub(super) fn png(page: &Page, path: &Path) -> Result<(), AnyError> {
-    let (width, height) = size(page);
-    let mut fine = vec![0; (width * height * 3) as usize];
+pub(super) fn png(page: &Page, style: &Style, path: &Path) -> Result<(), AnyError> {
+    let brush = Brush { units: UNITS * style.zoom, style, format: Format::Png };
+    let (width, height) = brush.size(page);
+    let mut fine = vec![0; width as usize * height as usize * 3];
     {
         let area = BitMapBackend::with_buffer(&mut fine, (width, height)).into_drawing_area();
-        paint(page, &area, Format::Bitmap)?;
+        brush.paint(page, &area)?;
         area.present()?;
     }
     let small = (width / AVERAGED as u32, height / AVERAGED as u32);
@@ -64,11 +65,6 @@ pub(super) fn png(page: &Page, path: &Path) -> Result<(), AnyError> {
     image.blit_bitmap((0, 0), small, &pixels)?;
     image.present()?;
     Ok(())
-}
-
-/// Size of the page in units; pages are whole pixels, so the units divide evenly.
-fn size(page: &Page) -> (u32, u32) {
-    ((page.width * UNITS) as u32, (page.height * UNITS) as u32)
 }
 
 /// Means over squares of units.
@@ -89,32 +85,85 @@ fn average(fine: &[u8], width: usize) -> Vec<u8> {
     pixels
 }
 
-fn paint<B: DrawingBackend>(
-    page: &Page,
-    area: &DrawingArea<B, Shift>,
+/// Paints shapes in units of a size, in a style.
+#[derive(Clone, Copy)]
+struct Brush<'a> {
+    /// Units to a pixel of the layout.
+    units: f64,
+    style: &'a Style,
     format: Format,
-) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
-    area.fill(&WHITE)?;
-    for shape in &page.shapes {
-        match shape {
-            Shape::Fill { points, color, opacity } => {
-                area.draw(&Polygon::new(units(points), rgb(*color).mix(*opacity)))?;
-            }
-            Shape::Line { points, color, width } if format == Format::Svg => {
-                let stroke_width = (width * UNITS).round() as u32;
-                let style =
-                    ShapeStyle { color: rgb(*color).to_rgba(), filled: false, stroke_width };
-                area.draw(&PathElement::new(units(points), style))?;
-            }
-            Shape::Line { points, color, width } => {
-                for piece in strokes(points, *width) {
-                    area.draw(&Polygon::new(units(&piece), rgb(*color)))?;
-                }
-            }
-            Shape::Text(text) => area.draw(&text_element(text, format))?,
-        }
+}
+
+impl Brush<'_> {
+    /// Size of the page in units, an even number of pixels.
+    fn size(self, page: &Page) -> (u32, u32) {
+        let whole = |side: f64| {
+            let pixels = (side * self.units / AVERAGED as f64).round() as u32;
+            pixels.max(1) * AVERAGED as u32
+        };
+        (whole(page.width), whole(page.height))
     }
-    Ok(())
+
+    fn paint<B: DrawingBackend>(
+        self,
+        page: &Page,
+        area: &DrawingArea<B, Shift>,
+    ) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
+        area.fill(&self.rgb((255, 255, 255)))?;
+        for shape in &page.shapes {
+            match shape {
+                Shape::Fill { points, color, opacity } => {
+                    let color = self.rgb(*color).mix(*opacity);
+                    area.draw(&Polygon::new(self.all(points), color))?;
+                }
+                Shape::Line { points, color, width } if self.format == Format::Svg => {
+                    let stroke_width = (width * self.units).round() as u32;
+                    let color = self.rgb(*color).to_rgba();
+                    let style = ShapeStyle { color, filled: false, stroke_width };
+                    area.draw(&PathElement::new(self.all(points), style))?;
+                }
+                Shape::Line { points, color, width } => {
+                    for piece in strokes(points, *width) {
+                        area.draw(&Polygon::new(self.all(&piece), self.rgb(*color)))?;
+                    }
+                }
+                Shape::Text(text) => area.draw(&self.text(text))?,
+            }
+        }
+        Ok(())
+    }
+
+    fn text(self, text: &Text) -> TextElement<'static, (i32, i32), String> {
+        // Plotters centres text on its point by another rule in each format; these are the distances
+        // from that point down to the baseline, in em: half an x-height (0.5ex) in SVG, and half of
+        // (1.24 − 1) in bitmaps.
+        let drop = text.size * if self.format == Format::Svg { 0.2735 } else { 0.12 };
+        let (x, y) = text.at;
+        let at = if text.upwards { (x - drop, y) } else { (x, y - drop) };
+        let across = match text.anchor {
+            Anchor::Start => HPos::Left,
+            Anchor::Middle => HPos::Center,
+            Anchor::End => HPos::Right,
+        };
+        let turn = if text.upwards { FontTransform::Rotate270 } else { FontTransform::None };
+        let style: TextStyle = theme::font(text.size * self.units, text.bold).into();
+        let mut style = style.pos(Pos::new(across, VPos::Center)).transform(turn);
+        style.color = self.rgb(text.color).to_backend_color();
+        TextElement::new(text.text.clone(), self.unit(at), style)
+    }
+
+    fn unit(self, (x, y): Point) -> (i32, i32) {
+        ((x * self.units).round() as i32, (y * self.units).round() as i32)
+    }
+
+    fn all(self, points: &[Point]) -> Vec<(i32, i32)> {
+        points.iter().map(|point| self.unit(*point)).collect()
+    }
+
+    fn rgb(self, color: Color) -> RGBColor {
+        let (red, green, blue) = self.style.theme.color(color);
+        RGBColor(red, green, blue)
+    }
 }
 
 /// A bitmap line as filled pieces, a quadrilateral for each segment and a disc at each joint:
@@ -134,37 +183,6 @@ fn strokes(points: &[Point], width: f64) -> Vec<Vec<Point>> {
         (0..12).map(|i| (x + half * angle(i).cos(), y + half * angle(i).sin())).collect()
     });
     segments.chain(joints).collect()
-}
-
-fn text_element(text: &Text, format: Format) -> TextElement<'static, (i32, i32), String> {
-    // Plotters centres text on its point by another rule in each format; these are the distances
-    // from that point down to the baseline, in em: half an x-height (0.5ex) in SVG, and half of
-    // (1.24 − 1) in bitmaps.
-    let drop = text.size * if format == Format::Svg { 0.2735 } else { 0.12 };
-    let (x, y) = text.at;
-    let at = if text.upwards { (x - drop, y) } else { (x, y - drop) };
-    let across = match text.anchor {
-        Anchor::Start => HPos::Left,
-        Anchor::Middle => HPos::Center,
-        Anchor::End => HPos::Right,
-    };
-    let turn = if text.upwards { FontTransform::Rotate270 } else { FontTransform::None };
-    let style: TextStyle = theme::font(text.size * UNITS, text.bold).into();
-    let mut style = style.pos(Pos::new(across, VPos::Center)).transform(turn);
-    style.color = rgb(text.color).to_backend_color();
-    TextElement::new(text.text.clone(), unit(at), style)
-}
-
-fn unit((x, y): Point) -> (i32, i32) {
-    ((x * UNITS).round() as i32, (y * UNITS).round() as i32)
-}
-
-fn units(points: &[Point]) -> Vec<(i32, i32)> {
-    points.iter().copied().map(unit).collect()
-}
-
-fn rgb((red, green, blue): Color) -> RGBColor {
-    RGBColor(red, green, blue)
 }
 
 fn escape(text: &str) -> String {

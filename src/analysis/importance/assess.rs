@@ -127,6 +127,14 @@ pub fn assess(
     }
     options.check()?;
     let (sample, mut notes) = Sample::new(observations, options)?;
+    notes.extend(repeated(observations));
+    let best = (options.gamma * sample.len() as f64).ceil();
+    if best < FEWEST_BEST && methods.iter().any(|method| method.name() == "ped-anova") {
+        notes.push(format!(
+            "the best {} of the trials, as --gamma has it, are {best}: ped-anova looks at hardly anything",
+            options.gamma
+        ));
+    }
     let seed = derived_seed(options.seed, Purpose::Bootstrap, 0);
     let resampled = resampled(&sample, methods, options, true);
     if resampled.len() < options.resamples {
@@ -145,6 +153,29 @@ pub fn assess(
         notes,
         fit,
         trials: sample.len(),
+    })
+}
+
+/// Fewest best trials that ped-anova can say something of.
+const FEWEST_BEST: f64 = 5.0;
+
+/// What repeated configurations do, in words, where they are many.
+fn repeated(observations: &Observations) -> Option<String> {
+    let mut seen: Vec<&[Option<f64>]> = Vec::new();
+    for row in &observations.rows {
+        if !seen.contains(&row.values.as_slice()) {
+            seen.push(&row.values);
+        }
+    }
+    let repeats = observations.rows.len() - seen.len();
+    // A few replicates do no harm.
+    (repeats * 5 > observations.rows.len()).then(|| {
+        format!(
+            "{repeats} of {} trials repeat a configuration: there are {} different ones, and intervals take all for \
+             independent, so they are too short",
+            observations.rows.len(),
+            seen.len()
+        )
     })
 }
 
@@ -231,6 +262,9 @@ pub(super) fn rank(
     Ok(Rankings { results, estimates })
 }
 
+/// Fewest resamples that say how sure a rank is.
+const FEWEST_RESAMPLES: usize = 20;
+
 /// Whether the first place can be believed, and what can be said.
 ///
 /// It takes three trials a hyperparameter, a forest that predicts unseen trials at all (R² of .1), an
@@ -269,8 +303,9 @@ fn verdict(
             "values of unseen trials cannot be predicted from {trials} (out-of-bag R² {fit:.2})"
         ));
     }
-    if resamples == 0 {
-        return (false, "no resamples, so nobody knows how sure the ranking is".into());
+    if resamples < FEWEST_RESAMPLES {
+        let few = if resamples == 0 { "no".to_owned() } else { format!("only {resamples}") };
+        return (false, format!("{few} resamples, so nobody knows how sure the ranking is"));
     }
     if sure < options.sure {
         let three = if parameters.len() > 3 {
@@ -284,7 +319,7 @@ fn verdict(
         ));
     }
     let second = &parameters[1];
-    let rest = if second.rank_probability >= options.sure {
+    let rest = if second.importance > 0.0 && second.rank_probability >= options.sure {
         format!("`{}` is second in {}", second.parameter, percent(second.rank_probability))
     } else {
         "the order of the others is not sure".into()

@@ -41,7 +41,7 @@ pub enum ImportanceError {
         least: usize,
     },
     /// The target never changes.
-    #[error("all {trials} usable trials have the value {value}: nothing can be important for it")]
+    #[error("all {trials} usable trials have the same value: nothing can be important for it")]
     Constant {
         /// How many trials there are.
         trials: usize,

@@ -6,9 +6,6 @@ use crate::search::sampler::Regression;
 use crate::search::space::{Configuration, Space};
 use crate::search::{Observation, TrialState};
 
-/// Fewest complete trials for a surrogate.
-const FEWEST: usize = 30;
-
 /// A regression of recorded losses, with the noise of runs and the probability that they diverge.
 ///
 /// The mean is a Gaussian process over all hyperparameters. The noise comes from points that were
@@ -48,7 +45,10 @@ pub struct Surrogate {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum SurrogateError {
     /// Too few trials.
-    #[error("{complete} complete trials are too few for a surrogate: record {FEWEST} or more")]
+    #[error(
+        "{complete} complete trials are too few for a surrogate: record {} or more",
+        Surrogate::FEWEST
+    )]
     TooFew {
         /// Complete trials.
         complete: usize,
@@ -59,6 +59,9 @@ pub enum SurrogateError {
 }
 
 impl Surrogate {
+    /// Fewest complete trials.
+    pub const FEWEST: usize = 30;
+
     /// Fits recorded trials; failed ones are left out.
     ///
     /// # Errors
@@ -70,7 +73,7 @@ impl Surrogate {
             .filter(is_complete)
             .filter_map(|trial| Some((trial.configuration.clone(), trial.loss?)))
             .collect();
-        if known.len() < FEWEST {
+        if known.len() < Self::FEWEST {
             return Err(SurrogateError::TooFew { complete: known.len() });
         }
         let regression = Regression::fit(space, &known).ok_or(SurrogateError::Unfit)?;

@@ -77,6 +77,14 @@ pub fn read_table(path: &Path, options: &TableOptions) -> Result<Recorded, Recor
         };
         parameters.push(Parameter { name: name.clone(), distribution });
     }
+    for (name, column) in chosen.iter().filter(|(name, _)| options.log.contains(name)) {
+        let lowest = records.iter().filter_map(|row| row[*column].trim().parse::<f64>().ok());
+        if lowest.fold(f64::INFINITY, f64::min) <= 0.0 {
+            return Err(unreadable(format!(
+                "--log {name}: it has values of 0 or below, which have no logarithm"
+            )));
+        }
+    }
     for name in &options.log {
         if !parameters.iter().any(|parameter| parameter.name == *name) {
             find(name, "--log")?;

@@ -108,6 +108,21 @@ fn shapley_intervals_hold() {
     }
 }
 
+/// Four curves of 256 points; the margin for bias carries them where there is no noise.
+#[test]
+fn efast_intervals_hold() {
+    let ishigami =
+        vec![("S1", vec![0.313905, 0.442411, 0.0]), ("ST", vec![0.557589, 0.442411, 0.243684])];
+    let g = vec![("S1", G_FIRST.to_vec()), ("ST", G_TOTAL.to_vec())];
+    for (function, truth, variance) in [("ishigami", ishigami, ISHIGAMI), ("sobol-g", g, 0.4654244)]
+    {
+        for noise in [None, Some(0.25 * variance)] {
+            let truth = truth.clone();
+            assert_covered(&Case { method: "efast", function, samples: 1_024, noise, truth });
+        }
+    }
+}
+
 #[test]
 fn morris_intervals_hold() {
     for function in ["ishigami", "sobol-g"] {
