@@ -98,13 +98,7 @@ pub struct StudyFlags {
     /// In which order coordinate, groups, grow and proportional search: hyperparameters by name, or space
     /// (as listed), random, or an estimate from the first trials: morris, fanova, ped-anova (or chance, which
     /// runs them and does not look) [default: space]. Example: --sampler coordinate --order lr,momentum
-    #[arg(
-        long,
-        value_name = "ORDER",
-        value_delimiter = ',',
-        default_value = "space",
-        help_heading = "Search"
-    )]
+    #[arg(long, value_name = "ORDER", value_delimiter = ',', help_heading = "Search")]
     pub order: Vec<String>,
     /// Trials that an estimated order rests on [default: what the estimators need]. Example: --order
     /// fanova --screening 20

@@ -197,14 +197,14 @@ pub fn page(title: &str, sections: &[Section]) -> String {
 }
 
 fn run(body: &mut String, section: &Section, has_heading: bool, data: &mut Vec<Value>) {
-    let _ = write!(body, "<section class=\"run\" id=\"{}\">\n", anchor(&section.name));
+    let _ = writeln!(body, "<section class=\"run\" id=\"{}\">", anchor(&section.name));
     if has_heading {
-        let _ = write!(body, "<h2>{}</h2>\n", escape(&section.title));
+        let _ = writeln!(body, "<h2>{}</h2>", escape(&section.title));
     }
-    let _ = write!(body, "<div class=\"summary\">{}</div>\n", section.summary);
+    let _ = writeln!(body, "<div class=\"summary\">{}</div>", section.summary);
     if !section.command.is_empty() {
         let command = escape(&section.command);
-        let _ = write!(body, "<p class=\"command\">Made by <code>{command}</code></p>\n");
+        let _ = writeln!(body, "<p class=\"command\">Made by <code>{command}</code></p>");
     }
     if section.figures.is_empty() {
         *body += "<p>The tables hold no data for a figure.</p>\n";
@@ -214,10 +214,10 @@ fn run(body: &mut String, section: &Section, has_heading: bool, data: &mut Vec<V
         // The drawing names itself; two of one name on a page would not.
         let svg = svg
             .replace("<svg ", &format!("<svg class=\"figure\" aria-label=\"{}\" ", escape(name)));
-        let _ = write!(
+        let _ = writeln!(
             body,
             "<figure id=\"{}-{name}\">{svg}<figcaption>{} <span class=\"how\">Redraw: \
-             <code>{}</code>.</span></figcaption></figure>\n",
+             <code>{}</code>.</span></figcaption></figure>",
             anchor(&section.name),
             escape(caption),
             escape(&redraw),
@@ -238,9 +238,9 @@ fn run(body: &mut String, section: &Section, has_heading: bool, data: &mut Vec<V
             table.all,
         );
         let explored = if table.is_main && !table.rows.is_empty() { " data-explore" } else { "" };
-        let _ = write!(
+        let _ = writeln!(
             body,
-            "<div class=\"table\" data-table=\"{number}\"{explored}></div></details>\n"
+            "<div class=\"table\" data-table=\"{number}\"{explored}></div></details>"
         );
         data.push(json!({
             "file": table.file,

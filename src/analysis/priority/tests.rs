@@ -252,7 +252,7 @@ fn recorded(noise: f64, diverges: impl Fn(&Configuration) -> bool) -> (Space, Ve
     });
     let space = landscape.space.clone();
     let design = (ranker("fanova").expect("exists").design)(&space, 11, 120);
-    let again = design[..12].to_vec().into_iter().cycle().take(24);
+    let again = design[..12].iter().cloned().cycle().take(24);
     let told = |(number, configuration): (usize, Configuration)| {
         let numbers: Configuration = configuration
             .iter()

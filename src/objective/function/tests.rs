@@ -52,6 +52,9 @@ fn known_values() {
         ("interaction", &[0.25, 1.0], -0.125),
         ("categorical-sum", &[2.0, 0.25], 3.25),
         ("log-check", &[0.1, 0.5], 5.5),
+        ("steep-3", &[0.5, 0.25, 0.9], 0.1335371581547911),
+        ("even-3", &[0.5, 0.25, 0.9], 0.46730000000000005),
+        ("gated-3", &[0.5, 0.25, 0.9], 0.9281655581497718),
     ];
     for (name, point, expected) in known {
         let value = function(name).unwrap().evaluate(point);

@@ -404,7 +404,7 @@ mod tests {
     #[test]
     fn the_screening_comes_first_and_decides_the_order() {
         fn design(space: &Space, _: u64, trials: u64) -> Vec<Configuration> {
-            (0..trials).map(|trial| space.at(&vec![trial as f64 / 10.0; 3])).collect()
+            (0..trials).map(|trial| space.at(&[trial as f64 / 10.0; 3])).collect()
         }
         fn importance(_: &Space, _: u64, trials: &[Observation]) -> Option<Vec<f64>> {
             assert_eq!(trials.len(), 5, "all of the screening, and nothing else");

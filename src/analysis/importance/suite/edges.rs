@@ -29,7 +29,10 @@ fn what_cannot_be_judged_is_an_error_that_says_why() {
         (with(|o| o.parameters.clear()), "hyperparameter"),
         (with(|o| o.rows.truncate(9)), "9 usable trials are too few"),
         (with(|o| o.rows.iter_mut().for_each(|r| r.outcome = Outcome::Diverged)), "30"),
-        (with(|o| o.rows.iter_mut().for_each(|r| r.outcome = Outcome::Complete(2.0))), "value 2"),
+        (
+            with(|o| o.rows.iter_mut().for_each(|r| r.outcome = Outcome::Complete(2.0))),
+            "same value",
+        ),
         (with(|o| o.rows[4].values[1] = Some(f64::NAN)), "trial 4"),
         (with(|o| o.rows[4].values.truncate(1)), "trial 4"),
         (with(|o| o.parameters[1].name = "x0".into()), "x0"),
