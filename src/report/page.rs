@@ -19,7 +19,7 @@ const SCRIPT: &str = include_str!("page.js");
 /// Tables that hold a row a trial, or what comes nearest to it: the first that is there is shown open,
 /// and explored.
 const MAIN: [&str; 6] =
-    ["trials.csv", "observations.csv", "replays.csv", "arms.csv", "importance.csv", "indices.csv"];
+    ["trials.csv", "observations.csv", "arms.csv", "replays.csv", "importance.csv", "indices.csv"];
 /// Rows of other tables that the page holds; the rest is in the CSV file.
 const ROWS: usize = 1_000;
 /// Rows of the main table that the page holds.
@@ -40,6 +40,8 @@ pub struct Section {
     name: String,
     /// From the page to the run's folder.
     link: String,
+    /// The folder as the user named it.
+    folder: String,
 }
 
 /// A table on the page.
@@ -96,6 +98,7 @@ pub fn section(folder: &Path, drawn: &[Drawn], link: &str) -> Result<Section, Re
         tables: tables(folder)?,
         name,
         link: link.to_owned(),
+        folder: folder.display().to_string(),
     })
 }
 
@@ -209,14 +212,14 @@ fn run(body: &mut String, section: &Section, has_heading: bool, data: &mut Vec<V
     if section.figures.is_empty() {
         *body += "<p>The tables hold no data for a figure.</p>\n";
     }
-    let redraw = format!("report {}", section.link);
+    let redraw = format!("report {}", section.folder);
     for (name, svg, caption) in &section.figures {
         // The drawing names itself; two of one name on a page would not.
         let svg = svg
             .replace("<svg ", &format!("<svg class=\"figure\" aria-label=\"{}\" ", escape(name)));
         let _ = writeln!(
             body,
-            "<figure id=\"{}-{name}\">{svg}<figcaption>{} <span class=\"how\">Redraw: \
+            "<figure id=\"{}-{name}\">{svg}<figcaption><span class=\"caption\">{}</span> <span>Redraw: \
              <code>{}</code>.</span></figcaption></figure>",
             anchor(&section.name),
             escape(caption),
