@@ -178,8 +178,7 @@ fn run(flags: &Flags) -> anyhow::Result<()> {
         "survivors_only": wanted.survivors_only,
         "seed": common.seed,
     });
-    let out = common.out.clone();
-    let out = out.unwrap_or_else(|| PathBuf::from(format!("results/{EXPERIMENT}")));
+    let out = common.out(EXPERIMENT);
     let folder = RunFolder::claim(&out, common.resume, &settings)?;
     // These repeat everything several times: intervals from fewer resamples will do.
     let fewer = Options { resamples: options.resamples.min(FEWER), ..options.clone() };

@@ -11,11 +11,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 use strata::cli;
 use strata::figure::{self, Drawn, Format, Style, Theme};
 use strata::record::replace_file;
-use strata::report::{Section, Selection, Table, page, section, splice};
+use strata::report::{Section, Selection, Table, csv_files, page, section, splice};
 
 /// Tables of so many rows are for reading.
 const READABLE: usize = 60;
@@ -37,8 +37,8 @@ struct Flags {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Formats of figures. Example: --format svg
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [FormatFlag::Svg, FormatFlag::Png])]
-    format: Vec<FormatFlag>,
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Format::Svg, Format::Png])]
+    format: Vec<Format>,
     /// Width of figures in pixels [default: 820]; PNG files have twice as many. Example: --width 1200
     #[arg(long, value_name = "PIXELS", value_parser = pixels, conflicts_with = "font_size")]
     width: Option<f64>,
@@ -47,7 +47,7 @@ struct Flags {
     font_size: Option<f64>,
     /// Colours: on white, on near black, or in greys. Example: --theme dark
     #[arg(long, value_enum, default_value_t)]
-    theme: ThemeFlag,
+    theme: Theme,
     /// Title of the page [default: that of the run]. Example: --title "Layer rates"
     #[arg(long, value_name = "TEXT")]
     title: Option<String>,
@@ -62,25 +62,6 @@ struct Flags {
     /// --check
     #[arg(long)]
     check: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum FormatFlag {
-    /// Scalable.
-    Svg,
-    /// Pixels.
-    Png,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum ThemeFlag {
-    /// Colours on white.
-    #[default]
-    Light,
-    /// Colours on near black.
-    Dark,
-    /// Greys on white.
-    Print,
 }
 
 /// Parses a size that a figure can have.
@@ -102,19 +83,7 @@ impl Flags {
             (0.2..=10.0).contains(&zoom),
             "--width or --font-size: figures can be 164 to 8,200 pixels wide"
         );
-        let format = |format: &FormatFlag| match format {
-            FormatFlag::Svg => Format::Svg,
-            FormatFlag::Png => Format::Png,
-        };
-        Ok(Style {
-            formats: self.format.iter().map(format).collect(),
-            zoom,
-            theme: match self.theme {
-                ThemeFlag::Light => Theme::Light,
-                ThemeFlag::Dark => Theme::Dark,
-                ThemeFlag::Print => Theme::Print,
-            },
-        })
+        Ok(Style { formats: self.format.clone(), zoom, theme: self.theme })
     }
 }
 
@@ -223,13 +192,8 @@ fn report(flags: &Flags) -> anyhow::Result<()> {
 
 /// The tables of a folder that are for reading, as Markdown and as LaTeX; gives their number.
 fn write_tables(folder: &Path, target: &Path) -> anyhow::Result<usize> {
-    let entries =
-        std::fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
-    let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
-    paths.retain(|path| path.extension().is_some_and(|ending| ending == "csv"));
-    paths.sort_unstable();
     let mut written = 0;
-    for path in paths {
+    for path in csv_files(folder)? {
         let table = Table::read(&path)?;
         if table.rows.is_empty() || table.rows.len() > READABLE || table.columns.len() > COLUMNS {
             continue;

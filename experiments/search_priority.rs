@@ -49,7 +49,6 @@ use strata::record::{Manifest, RunFolder, replace_file};
 use strata::search::space::{Configuration, Space};
 use strata::search::{Direction, Objective};
 
-use page::Context;
 use record::Sample;
 use replays::Plan;
 use tables::Everything;
@@ -166,11 +165,6 @@ fn preset(preset: Preset) -> Budget {
     }
 }
 
-/// The run's folder.
-fn out(common: &CommonFlags) -> PathBuf {
-    common.out.clone().unwrap_or_else(|| PathBuf::from(format!("results/{EXPERIMENT}")))
-}
-
 fn main() -> ExitCode {
     cli::run(|| {
         let flags: Flags = cli::parse_with_config()?;
@@ -183,8 +177,8 @@ fn main() -> ExitCode {
 
 /// Claims the run's folder; going on is only asked of it where there is something.
 fn claim(flags: &Flags, settings: &Value) -> anyhow::Result<RunFolder> {
-    let out = out(&flags.common);
-    let begun = out.join("manifest.json").exists() || !out.join(record::FOLDER).exists();
+    let out = flags.common.out(EXPERIMENT);
+    let begun = RunFolder::is_begun(&out) || !out.join(record::FOLDER).exists();
     Ok(RunFolder::claim(&out, flags.common.resume && begun, settings)?)
 }
 
@@ -275,7 +269,7 @@ fn compare_function(flags: &Flags, name: &str) -> anyhow::Result<()> {
         own.noise,
         in_words(&space)
     );
-    conclude(&folder, &everything, &manifest, protocol, Vec::new())
+    conclude(&folder, &everything, &manifest, &protocol)
 }
 
 /// Hyperparameters with their boxes, in a line.
@@ -290,13 +284,11 @@ fn conclude(
     folder: &RunFolder,
     everything: &Everything,
     manifest: &Manifest,
-    protocol: String,
-    notes: Vec<String>,
+    protocol: &str,
 ) -> anyhow::Result<()> {
     everything.write(folder)?;
     folder.write_manifest(&json!(manifest))?;
-    let context = Context { protocol, command: &manifest.command, notes };
-    let page = everything.page(&context)? + &cli::draw(folder.path())?;
+    let page = everything.page(protocol, &manifest.command)? + &cli::draw(folder.path())?;
     replace_file(&folder.file("summary.md"), page.as_bytes())
         .with_context(|| format!("writing summary.md in {}", folder.path().display()))?;
     for line in everything.headline() {

@@ -37,9 +37,7 @@ use strata::cli::{
 };
 use strata::data::Order;
 use strata::net::Layer;
-use strata::objective::{
-    Base, CnnObjective, EpochTables, FunctionObjective, LayerGroups, check_space,
-};
+use strata::objective::{Base, CnnObjective, FunctionObjective, LayerGroups, check_space};
 use strata::rates::LayerRates;
 use strata::search::space::Space;
 use strata::search::{Direction, Objective};
@@ -259,18 +257,7 @@ impl<'a> Net<'a> {
         settings["epochs"] = json!(self.epochs);
         settings["batch_size"] = json!(self.batch_size);
         let run = claim(flags, design, settings, &self.metric, self.epochs)?;
-        let tables = match run.alone {
-            true => EpochTables::open(&run.folder, |_, _| true)?,
-            false => EpochTables::join(&run.folder)?,
-        };
-        let objective = CnnObjective::new(setup.inputs(cli::stop_on_interrupt()), base, &tables);
-        let names: Vec<_> = self.layers.iter().map(|layer| layer.name.clone()).collect();
-        let manifest = setup.manifest(EXPERIMENT, common, &run.plan.settings);
-        let end = run.run(&objective, &names, manifest)?;
-        if end.alone {
-            tables.sort()?;
-        }
-        Ok(Some(end))
+        run.run_net(EXPERIMENT, common, setup, base).map(Some)
     }
 }
 
@@ -337,11 +324,8 @@ fn claim(
         "space": design.space.settings(),
         "scheduler": "none",
     });
-    if let (Some(settings), Value::Object(own)) = (settings.as_object_mut(), own) {
-        settings.extend(own);
-    }
-    let out = common.out.clone();
-    let out = out.unwrap_or_else(|| PathBuf::from(format!("results/{EXPERIMENT}")));
+    cli::merge(&mut settings, own);
+    let out = common.out(EXPERIMENT);
     let metric = (metric.clone(), *direction);
     let space = design.study_space();
     StudyRun::prepare(StudyPlan {

@@ -103,7 +103,7 @@ fn train(flags: &Flags) -> anyhow::Result<()> {
     if !flags.probes.is_empty() {
         settings["probes"] = json!(flags.probes);
     }
-    let out = common.out.clone().unwrap_or_else(|| format!("results/{EXPERIMENT}").into());
+    let out = common.out(EXPERIMENT);
     let folder = RunFolder::claim(&out, common.resume, &settings)?;
     let mut manifest = setup.manifest(EXPERIMENT, common, &settings);
     manifest.workers = 1;

@@ -7,7 +7,7 @@
 //!    resumed, or shared by several processes that have the same folder.
 //! 4. The best configuration is trained once more, to the same weights, and tested once.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -18,7 +18,7 @@ use strata::cli::{
     self, CommonFlags, Preset, PresetImages, Setup, StudyFlags, StudyOutcome, StudyPlan, StudyRun,
 };
 use strata::data::Order;
-use strata::objective::{CnnObjective, EpochTables, FunctionObjective, LayerGroups, check_space};
+use strata::objective::{CnnObjective, FunctionObjective, LayerGroups, check_space};
 use strata::rates::LayerRates;
 use strata::record::RunFolder;
 use strata::search::replay::{ReplayOptions, replay_reports};
@@ -111,10 +111,7 @@ fn search_net(flags: &Flags) -> anyhow::Result<()> {
     settings["epochs"] = json!(budget.epochs);
     settings["batch_size"] = json!(batch_size);
     let search = prepare(flags, space, budget, settings, CnnObjective::METRICS)?;
-    let tables = match search.alone {
-        true => EpochTables::open(&search.folder, |_, _| true)?,
-        false => EpochTables::join(&search.folder)?,
-    };
+    let tables = search.epoch_tables()?;
     let stop = cli::stop_on_interrupt();
     let objective = CnnObjective::new(setup.inputs(stop), base, &tables);
     let names: Vec<_> = layers.iter().map(|layer| layer.name.clone()).collect();
@@ -185,9 +182,8 @@ fn prepare(
             names.join(", ")
         );
     }
-    merge(&mut settings, study.settings(&metric, direction));
+    cli::merge(&mut settings, study.settings(&metric, direction));
     settings["space"] = space.settings();
-    let out = common.out.clone();
     let trials = budget.trials as u64;
     let sampler_options = study.sampler_options(&space)?;
     let screening = sampler_options.order.screening();
@@ -196,7 +192,7 @@ fn prepare(
         "--trials {trials}: the screening of --order alone has {screening}; give more trials or a smaller --screening"
     );
     StudyRun::prepare(StudyPlan {
-        out: out.unwrap_or_else(|| PathBuf::from(format!("results/{EXPERIMENT}"))),
+        out: common.out(EXPERIMENT),
         resume: common.resume,
         quiet: common.quiet,
         seed: common.seed,
@@ -246,8 +242,7 @@ fn replay_recorded(flags: &Flags, recorded: &Path) -> anyhow::Result<()> {
     let mut scheduler = scheduler(&study.scheduler, &study.scheduler_options(epochs, None))?;
     let mut settings = study.settings(metric, options.direction);
     settings["replay"] = json!(recorded);
-    let out = common.out.clone();
-    let out = out.unwrap_or_else(|| PathBuf::from(format!("results/{EXPERIMENT}-replay")));
+    let out = common.out(&format!("{EXPERIMENT}-replay"));
     let started = Instant::now();
     let replay = replay_reports(recorded, &options, scheduler.as_mut())?;
     let folder = RunFolder::claim(&out, common.resume, &settings)?;
@@ -258,11 +253,4 @@ fn replay_recorded(flags: &Flags, recorded: &Path) -> anyhow::Result<()> {
     cli::say(format_args!("{}", replay.summary));
     cli::say(format_args!("decisions: {}", folder.file("decisions.csv").display()));
     Ok(())
-}
-
-/// Adds the keys of `more` to the object `settings`.
-fn merge(settings: &mut Value, more: Value) {
-    if let (Some(settings), Value::Object(more)) = (settings.as_object_mut(), more) {
-        settings.extend(more);
-    }
 }

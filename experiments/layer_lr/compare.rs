@@ -1,7 +1,6 @@
 //! `layer_lr compare`: the arms, searched, retrained, tested and compared.
 
 use std::sync::Mutex;
-use std::sync::atomic::Ordering;
 
 use anyhow::Context;
 use serde_json::json;
@@ -20,7 +19,7 @@ use strata::objective::{
 use strata::rates::{LayerRates, RateLog};
 use strata::record::{Manifest, RunFolder, TrialRow, replace_file};
 use strata::search::space::Distribution;
-use strata::search::{ObjectiveError, Reporter, run_chains};
+use strata::search::{ObjectiveError, Reporter, try_chains};
 use strata::train::{EpochEnd, EpochReport, ProbeKind, RunSettings, RunStatus, TrainingRun};
 
 use super::cost::Cost;
@@ -113,7 +112,7 @@ impl<'a> Experiment<'a> {
             announce(&setup, &budget, &arms, &protocol, &base, 0)?;
             return Ok(None);
         }
-        let out = common.out.clone().unwrap_or_else(|| format!("results/{EXPERIMENT}").into());
+        let out = common.out(EXPERIMENT);
         let folder = RunFolder::claim(&out, common.resume, &settings)?;
         let before = folder.manifest()?;
         let seconds_before = before.and_then(|m| m["wall_seconds"].as_f64()).unwrap_or(0.0);
@@ -239,36 +238,22 @@ impl<'a> Experiment<'a> {
             let realised = log.finish(&self.layers);
             Ok(row.map(|row| TrialOutcome { row, realised }))
         };
-        let mut failure = None;
-        let mut stopped = false;
-        run_chains(repetitions, setup.workers, stop, evaluate, |_, end| match end {
-            Ok(Some(outcome)) => {
+        let end =
+            try_chains(repetitions, setup.workers, stop, evaluate, |outcome: TrialOutcome| {
                 let row = &outcome.row;
                 reporter.trial(&trial_line(row), epochs - row.epochs_run, row.value);
                 rows.push(row.clone());
-                Some(Ok(outcome))
-            }
-            Ok(None) => {
-                stopped = true;
-                None
-            }
-            Err(error) => {
-                // No table can be written, or a plan makes no sense: no use in going on.
-                stop.store(true, Ordering::Relaxed);
-                failure.get_or_insert(error);
-                None
-            }
-        });
-        stopped |= stop.load(Ordering::Relaxed);
+                Ok(outcome)
+            });
         self.reporter.finish();
-        if failure.is_some() || stopped {
+        if !matches!(end, Ok(false)) {
             self.book("stopped", rows)?;
         }
-        match failure {
-            Some(Failure::Plan(reason)) => anyhow::bail!("{reason}"),
-            Some(Failure::Trial(error)) => Err(error.into()),
-            None if stopped => Err(Stopped.into()),
-            None => Ok(()),
+        match end {
+            Err(Failure::Plan(reason)) => anyhow::bail!("{reason}"),
+            Err(Failure::Trial(error)) => Err(error.into()),
+            Ok(true) => Err(Stopped.into()),
+            Ok(false) => Ok(()),
         }
     }
 

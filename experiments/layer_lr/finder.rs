@@ -74,7 +74,7 @@ pub fn run(flags: &Flags) -> anyhow::Result<()> {
     if flags.dry_run {
         return Ok(());
     }
-    let out = common.out.clone().unwrap_or_else(|| format!("results/{EXPERIMENT}").into());
+    let out = common.out(EXPERIMENT);
     let folder = RunFolder::claim(&out, common.resume, &settings)?;
     let mut manifest = setup.manifest(EXPERIMENT, common, &settings);
     folder.write_manifest(&json!(manifest))?;

@@ -69,7 +69,7 @@ pub fn run(flags: &Flags) -> anyhow::Result<()> {
     if flags.dry_run {
         return cost(0).announce(&what, &setup, &base.settings);
     }
-    let out = common.out.clone().unwrap_or_else(|| format!("results/{EXPERIMENT}").into());
+    let out = common.out(EXPERIMENT);
     let folder = RunFolder::claim(&out, common.resume, &settings)?;
     let mut manifest = setup.manifest(EXPERIMENT, common, &settings);
     folder.write_manifest(&json!(manifest))?;

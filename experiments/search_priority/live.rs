@@ -3,8 +3,6 @@
 //! A search is a chain of trainings. What it would have chosen after a quarter, half and all of its budget
 //! is trained once more on a fresh seed, shared by the arms of a replicate, and tested once.
 
-use std::sync::atomic::Ordering;
-
 use anyhow::Context;
 use serde_json::{Value, json};
 use strata::analysis::priority::{Arm, Search};
@@ -16,7 +14,7 @@ use strata::objective::{Base, CnnTrial, TrialError, TrialFiles, TrialTables, run
 use strata::random::{Purpose, derived_seed};
 use strata::record::{RunFolder, TrialRow};
 use strata::search::space::{Configuration, Space};
-use strata::search::{Chain, Direction, ObjectiveError, Reporter, run_chains};
+use strata::search::{Chain, Direction, ObjectiveError, Reporter, try_chains};
 use strata::train::RunInputs;
 
 use super::EXPERIMENT;
@@ -53,10 +51,8 @@ pub struct LiveSearch {
     pub best: Vec<Option<f64>>,
 }
 
-/// A training of a chain.
-struct Job {
-    plan: Result<(CnnTrial, Box<dyn Architecture>), ObjectiveError>,
-}
+/// A training of a chain, with the net that its widths make.
+type Job = Result<(CnnTrial, Box<dyn Architecture>), ObjectiveError>;
 
 /// A search of an arm on the net.
 struct LiveChain<'a> {
@@ -95,13 +91,7 @@ impl<'a> LiveChain<'a> {
         derived_seed(self.of.common.seed, Purpose::Probe, replicate)
     }
 
-    fn plan(
-        &self,
-        at: &Configuration,
-        seed: u64,
-        phase: String,
-        test: bool,
-    ) -> Result<(CnnTrial, Box<dyn Architecture>), ObjectiveError> {
+    fn plan(&self, at: &Configuration, seed: u64, phase: String, test: bool) -> Job {
         let values = self.of.space.values(at);
         let (net, settings) = self.of.base.resolve(&values, seed)?;
         let mut hyperparameters = vec![(PHASE.to_owned(), phase)];
@@ -118,7 +108,7 @@ impl Chain for LiveChain<'_> {
     type Outcome = TrialRow;
 
     fn next(&mut self) -> Option<Job> {
-        let plan = match self.search.ask() {
+        Some(match self.search.ask() {
             Some((configuration, seed)) => {
                 let plan = self.plan(&configuration, seed, "search".into(), false);
                 self.asked = Some(configuration);
@@ -130,8 +120,7 @@ impl Chain for LiveChain<'_> {
                 let phase = format!("chosen at {:.0} %", SHARES[share] * 100.0);
                 self.plan(&chosen, self.test_seed(share), phase, true)
             }
-        };
-        Some(Job { plan })
+        })
     }
 
     fn hear(&mut self, row: TrialRow) {
@@ -191,10 +180,10 @@ impl Confirmation<'_> {
     /// # Errors
     /// When the folder cannot be had, a training cannot start, or it was told to stop.
     pub fn run(&self) -> anyhow::Result<Vec<LiveSearch>> {
-        let out = super::out(self.common).join(FOLDER);
-        let begun = out.join("manifest.json").exists();
+        let out = self.common.out(EXPERIMENT).join(FOLDER);
         let settings = self.settings();
-        let folder = RunFolder::claim(&out, self.common.resume && begun, &settings)?;
+        let resume = self.common.resume && RunFolder::is_begun(&out);
+        let folder = RunFolder::claim(&out, resume, &settings)?;
         let layers = self.setup.net.layers();
         let layers: Vec<_> = layers.iter().map(|layer| layer.name.clone()).collect();
         let names = [PHASE.to_owned()].into_iter();
@@ -246,38 +235,22 @@ impl Confirmation<'_> {
         let stop = cli::stop_on_interrupt();
         let inputs = self.setup.inputs(stop);
         let work = |job: &Job| -> anyhow::Result<Option<TrialRow>> {
-            let (plan, net) = job.plan.as_ref().map_err(|error| anyhow::anyhow!("{error}"))?;
+            let (plan, net) = job.as_ref().map_err(|error| anyhow::anyhow!("{error}"))?;
             let inputs = RunInputs { net: net.as_ref(), ..inputs };
             let row = run_cnn_trial(plan, inputs, tables, TrialFiles::default(), |_| {
                 reporter.epoch();
             });
             row.map_err(|error: TrialError| error.into())
         };
-        let (mut failure, mut stopped) = (None, false);
-        run_chains(chains, self.setup.workers, stop, work, |_, end| match end {
-            Ok(Some(row)) => {
-                let accuracy =
-                    row.value.map_or("diverged".into(), |a| format!("{:.1} %", 100.0 * a));
-                let line = format!("trial {} ({}): {accuracy}", row.trial, row.arm);
-                reporter.trial(&line, epochs - row.epochs_run, row.value);
-                rows.push(row.clone());
-                Some(row)
-            }
-            Ok(None) => {
-                stopped = true;
-                None
-            }
-            Err(error) => {
-                stop.store(true, Ordering::Relaxed);
-                failure.get_or_insert(error);
-                None
-            }
+        let stopped = try_chains(chains, self.setup.workers, stop, work, |row: TrialRow| {
+            let accuracy = row.value.map_or("diverged".into(), |a| format!("{:.1} %", 100.0 * a));
+            let line = format!("trial {} ({}): {accuracy}", row.trial, row.arm);
+            reporter.trial(&line, epochs - row.epochs_run, row.value);
+            rows.push(row.clone());
+            row
         });
         reporter.finish();
-        if let Some(failure) = failure {
-            return Err(failure).context("confirming arms live");
-        }
-        if stopped || stop.load(Ordering::Relaxed) {
+        if stopped.context("confirming arms live")? {
             return Err(Stopped.into());
         }
         Ok(())
@@ -344,9 +317,5 @@ pub fn judge(
         vec![treated.iter().filter_map(pair).collect::<Vec<_>>()]
     };
     let grouped: Vec<_> = questions.iter().map(|q| (q.0.as_str(), pairs(q))).collect();
-    let grouped: Vec<_> = grouped
-        .into_iter()
-        .map(|(name, pairs)| (name, if pairs[0].is_empty() { Vec::new() } else { pairs }))
-        .collect();
     compare_all(&grouped, smallest_effect, seed).into_iter().map(|(_, found)| found).collect()
 }

@@ -72,7 +72,8 @@ pub fn compare(flags: &Flags) -> anyhow::Result<()> {
         sample.points,
         Surrogate::FEWEST
     );
-    replays::screening_of(&space, &super::plan(flags, evaluations))?;
+    let plan = super::plan(flags, evaluations);
+    replays::screening_of(&space, &plan)?;
     let confirm = own.confirm.unwrap_or(budget.confirm);
     announce(flags, &setup, &base, sample, confirm, evaluations)?;
     if own.dry_run {
@@ -83,16 +84,11 @@ pub fn compare(flags: &Flags) -> anyhow::Result<()> {
     settings["epochs"] = json!(epochs);
     settings["batch_size"] = json!(base.settings.batch_size);
     settings["metric"] = json!(metric.0);
-    if let (Some(settings), Value::Object(own)) =
-        (settings.as_object_mut(), super::own_settings(flags, &space, evaluations))
-    {
-        settings.extend(own);
-    }
+    cli::merge(&mut settings, super::own_settings(flags, &space, evaluations));
     let folder = super::claim(flags, &settings)?;
     let (trials, source) = trials(flags, &setup, &base, &space, sample, &metric)?;
     let surrogate = Surrogate::fit(&space, &trials).with_context(|| source.clone())?;
     let landscape = surrogate.landscape();
-    let plan = super::plan(flags, evaluations);
     let replays = replays::run(&landscape, &plan)?;
     // A flat neighbourhood has no order worth speaking of.
     let nearby = replays::nearby(&landscape, &replays, &plan).ok();
@@ -126,7 +122,7 @@ pub fn compare(flags: &Flags) -> anyhow::Result<()> {
     let seconds = setup.started.elapsed().as_secs_f64();
     manifest.update(
         "complete",
-        seconds + earlier_seconds(&folder, &super::out(common)),
+        seconds + earlier_seconds(&folder, &common.out(EXPERIMENT)),
         trained,
         images,
     );
@@ -142,7 +138,7 @@ pub fn compare(flags: &Flags) -> anyhow::Result<()> {
         source,
         super::in_words(&space),
     );
-    super::conclude(&folder, &everything, &manifest, protocol, Vec::new())
+    super::conclude(&folder, &everything, &manifest, &protocol)
 }
 
 /// Checks that the largest batch of the space has enough images: no search should stop half-way.
@@ -196,10 +192,11 @@ fn announce(
     };
     let live = confirm * arms * (evaluations as usize + live::SHARES.len());
     let rows = |part: &str| {
-        let text = std::fs::read_to_string(super::out(&flags.common).join(part).join("trials.csv"));
+        let text =
+            std::fs::read_to_string(flags.common.out(EXPERIMENT).join(part).join("trials.csv"));
         text.map_or(0, |text| text.lines().count().saturating_sub(1))
     };
-    let done = if flags.common.resume { rows(record::FOLDER) + rows("live") } else { 0 };
+    let done = if flags.common.resume { rows(record::FOLDER) + rows(live::FOLDER) } else { 0 };
     let trainings = recorded + live;
     let cost = cost::Cost {
         trainings,

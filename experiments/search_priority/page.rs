@@ -13,14 +13,6 @@ use super::tables::{Agreement, Everything};
 /// R² below which a surrogate is no witness.
 const POOR: f64 = 0.5;
 
-/// What a page needs beside the numbers.
-pub struct Context<'a> {
-    /// What was searched: data, net and device, or the function.
-    pub protocol: String,
-    pub command: &'a str,
-    pub notes: Vec<String>,
-}
-
 /// An interval, where it is known.
 fn ends(low: f64, high: f64) -> String {
     match low.is_finite() && high.is_finite() {
@@ -129,13 +121,14 @@ impl Everything<'_> {
         lines
     }
 
-    /// `summary.md`, without its figures.
-    pub fn page(&self, context: &Context) -> Result<String, std::fmt::Error> {
+    /// `summary.md`, without its figures: `protocol` says what was searched (data, net and device, or the
+    /// function).
+    pub fn page(&self, protocol: &str, command: &str) -> Result<String, std::fmt::Error> {
         let mut text = String::from("# In what order should hyperparameters be searched?\n\n");
         for line in self.headline() {
             writeln!(text, "**{line}**\n")?;
         }
-        writeln!(text, "{}\n", context.protocol)?;
+        writeln!(text, "{protocol}\n")?;
         self.method(&mut text)?;
         self.surrogate_in_words(&mut text)?;
         self.order(&mut text)?;
@@ -143,10 +136,7 @@ impl Everything<'_> {
         self.nearby_in_words(&mut text)?;
         self.arms_in_words(&mut text)?;
         self.live_in_words(&mut text)?;
-        for note in &context.notes {
-            writeln!(text, "\n> {note}")?;
-        }
-        writeln!(text, "\n```sh\n{}\n```", context.command)?;
+        writeln!(text, "\n```sh\n{command}\n```")?;
         Ok(text)
     }
 
@@ -310,23 +300,18 @@ impl Everything<'_> {
              | arm | what it is | 25 % | 50 % | 100 % | mean over the budget | role |\n|---|---|---|---|---|---|---|"
         )?;
         let mut arms: Vec<&Compared> = self.replays.arms.iter().collect();
-        let area = |compared: &Compared| mean(&compared.curves.areas());
-        arms.sort_by(|a, b| area(a).total_cmp(&area(b)));
+        arms.sort_by(|a, b| a.area().total_cmp(&b.area()));
         for compared in arms {
-            let quartiles = compared.curves.quartiles();
-            let at = |share: f64| {
-                let step = ((quartiles.len() as f64 * share).ceil() as usize).max(1) - 1;
-                quartiles.get(step).map_or(f64::NAN, |quartiles| quartiles[1])
-            };
+            let [quarter, half, all] = compared.medians();
             writeln!(
                 text,
                 "| {} | {} | {:.3} | {:.3} | {:.3} | {:.3} | {} |",
                 compared.arm.name,
                 compared.arm.about,
-                at(0.25),
-                at(0.5),
-                at(1.0),
-                area(compared),
+                quarter,
+                half,
+                all,
+                compared.area(),
                 match compared.role {
                     Role::Compared => "",
                     role => role.name(),

@@ -4,11 +4,11 @@
 //! too, and so that procedures are compared again without training anything.
 
 use anyhow::Context;
-use serde_json::{Value, json};
+use serde_json::json;
+use strata::analysis::priority::sample;
 use strata::cli::{self, CommonFlags, Setup, StudyOutcome, StudyPlan, StudyRun};
-use strata::objective::{Base, CnnObjective, EpochTables};
-use strata::random::sobol::scrambled_sobol;
-use strata::random::{Purpose, derived_seed};
+use strata::objective::Base;
+use strata::record::RunFolder;
 use strata::search::Direction;
 use strata::search::space::{Configuration, Space};
 
@@ -37,15 +37,7 @@ impl Sample {
 
     /// The configuration of each trial.
     fn configurations(self, space: &Space, seed: u64) -> Vec<Configuration> {
-        let seeds: Vec<_> = (0..space.parameters.len())
-            .map(|dimension| derived_seed(seed, Purpose::Design, dimension as u64))
-            .collect();
-        let point = |index: usize| {
-            let position =
-                |(dimension, seed): (usize, &u64)| scrambled_sobol(index as u32, dimension, *seed);
-            space.at(&seeds.iter().enumerate().map(position).collect::<Vec<_>>())
-        };
-        let points: Vec<_> = (0..self.points).map(point).collect();
+        let points = sample(space, seed, self.points as u64);
         let again = std::iter::repeat_n(&points[..self.repeated.min(self.points)], AGAIN).flatten();
         points.iter().chain(again).cloned().collect()
     }
@@ -63,7 +55,7 @@ pub fn record(
     sample: Sample,
     metric: &(String, Direction),
 ) -> anyhow::Result<StudyOutcome> {
-    let out = super::out(common).join(FOLDER);
+    let out = common.out(EXPERIMENT).join(FOLDER);
     let epochs = base.settings.epochs;
     let mut settings = setup.settings(common);
     let own = json!({
@@ -77,28 +69,13 @@ pub fn record(
         "sampler": "sobol",
         "scheduler": "none",
     });
-    if let (Some(settings), Value::Object(own)) = (settings.as_object_mut(), own) {
-        settings.extend(own);
-    }
-    // The flag says to go on with what there is, which may not be this part.
-    let begun = out.join("manifest.json").exists();
+    cli::merge(&mut settings, own);
     let points = sample.configurations(space, common.seed);
     let space = Space { points, ..space.clone() };
     let run = StudyRun::prepare(StudyPlan {
-        resume: common.resume && begun,
-        ..StudyPlan::of_points(common, out, space, metric.clone(), epochs, settings)
+        // The flag says to go on with what there is, which may not be this part.
+        resume: common.resume && RunFolder::is_begun(&out),
+        ..StudyPlan::of_points(common, out.clone(), space, metric.clone(), epochs, settings)
     })?;
-    let tables = match run.alone {
-        true => EpochTables::open(&run.folder, |_, _| true)?,
-        false => EpochTables::join(&run.folder)?,
-    };
-    let objective =
-        CnnObjective::new(setup.inputs(cli::stop_on_interrupt()), base.clone(), &tables);
-    let layers: Vec<_> = setup.net.layers().iter().map(|layer| layer.name.clone()).collect();
-    let manifest = setup.manifest(EXPERIMENT, common, &run.plan.settings);
-    let end = run.run(&objective, &layers, manifest).context("recording trials")?;
-    if end.alone {
-        tables.sort()?;
-    }
-    Ok(end)
+    run.run_net(EXPERIMENT, common, setup, base.clone()).context("recording trials")
 }

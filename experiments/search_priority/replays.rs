@@ -5,7 +5,7 @@ use strata::analysis::priority::{
     Arm, Curves, Effect, Landscape, Outcome, Replay, Scale, Start, mean_ranks, replay, screening,
     total_effects,
 };
-use strata::analysis::statistics::quantile;
+use strata::analysis::statistics::{mean, quantile};
 use strata::analysis::{Comparison, GroupedPairs, compare_all};
 use strata::objective::DUMMY;
 use strata::search::sampler::Order;
@@ -46,6 +46,23 @@ pub struct Compared {
     pub replays: Vec<Replay>,
     pub curves: Curves,
     pub outcomes: Vec<Outcome>,
+}
+
+impl Compared {
+    /// Mean regret over the budget, over all replays.
+    pub fn area(&self) -> f64 {
+        let areas: Vec<_> = self.outcomes.iter().map(|outcome| outcome.area).collect();
+        mean(&areas)
+    }
+
+    /// Median regret after a quarter, half and all of the budget.
+    pub fn medians(&self) -> [f64; 3] {
+        std::array::from_fn(|share| {
+            let mut all: Vec<_> = self.outcomes.iter().map(|o| o.regrets[share]).collect();
+            all.sort_by(f64::total_cmp);
+            quantile(&all, 0.5)
+        })
+    }
 }
 
 /// An answer to one of the questions.

@@ -2,7 +2,6 @@
 
 use serde_json::{Value, json};
 use strata::analysis::priority::{Arm, Surrogate};
-use strata::analysis::statistics::{mean, quantile};
 use strata::analysis::{Comparison, Judgement};
 use strata::record::{RunFolder, number, write_table};
 use strata::search::Direction;
@@ -184,15 +183,10 @@ impl Everything<'_> {
     fn arms(&self) -> Vec<Vec<String>> {
         let row = |compared: &Compared| {
             let Compared { role, arm, replays, outcomes, .. } = compared;
-            let median = |share: usize| {
-                let mut all: Vec<_> = outcomes.iter().map(|o| o.regrets[share]).collect();
-                all.sort_by(f64::total_cmp);
-                number(quantile(&all, 0.5))
-            };
+            let [quarter, half, all] = compared.medians().map(number);
             let counts: Vec<_> = outcomes.iter().map(|outcome| outcome.to_target).collect();
             let reached = counts.iter().flatten().count() as f64 / counts.len().max(1) as f64;
             let evaluations = self.claimed(arm);
-            let areas: Vec<_> = outcomes.iter().map(|outcome| outcome.area).collect();
             vec![
                 arm.name.clone(),
                 role.name().to_owned(),
@@ -204,10 +198,10 @@ impl Everything<'_> {
                 arm.unpaid.map_or(0, |(_, trials)| trials).to_string(),
                 (evaluations * self.epochs).to_string(),
                 replays.len().to_string(),
-                number(mean(&areas)),
-                median(0),
-                median(1),
-                median(2),
+                number(compared.area()),
+                quarter,
+                half,
+                all,
                 number(median_reached(&counts)),
                 number(reached),
                 arm.about.clone(),

@@ -3,7 +3,7 @@
 use anyhow::Context;
 use strata::analysis::sensitivity::{Factor, Group, Method, Noise, Options};
 use strata::objective::DUMMY;
-use strata::search::space::{Configuration, Distribution, Parameter, Space};
+use strata::search::space::{Configuration, Parameter, Space};
 
 use super::{Flags, Seeds};
 
@@ -35,15 +35,7 @@ impl Problem {
         samples: usize,
     ) -> anyhow::Result<Self> {
         let sweep = &flags.sweep;
-        let factor = |parameter: &Parameter| Factor {
-            name: parameter.name.clone(),
-            // The shares of whole numbers by the logarithm are unequal: a continuum is nearer.
-            levels: match parameter.distribution {
-                Distribution::Int { log: true, .. } => None,
-                ref distribution => distribution.levels(),
-            },
-        };
-        let factors: Vec<_> = space.parameters.iter().map(factor).collect();
+        let factors = Factor::all(&space);
         let dummy = factors.iter().position(|factor| factor.name.starts_with(DUMMY));
         let noise = match (sweep.noise_variance, dummy) {
             (Some(variance), _) => Noise::Variance(variance),
@@ -130,12 +122,7 @@ fn groups(flags: &Flags, factors: &[Factor]) -> anyhow::Result<Vec<Group>> {
 /// A function's space, with a dummy where noise is to be seen.
 pub fn with_dummy(mut space: Space, wanted: bool) -> Space {
     if wanted {
-        space.parameters.push(Parameter {
-            name: DUMMY.into(),
-            distribution: Distribution::Float { low: 0.0, high: 1.0, log: false, step: None },
-            conditions: Vec::new(),
-            default: None,
-        });
+        space.parameters.push(Parameter::unit(DUMMY));
     }
     space
 }

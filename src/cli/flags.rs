@@ -130,6 +130,11 @@ pub struct CommonFlags {
 }
 
 impl CommonFlags {
+    /// The folder that a run of `experiment` writes to.
+    pub fn out(&self, experiment: &str) -> PathBuf {
+        self.out.clone().unwrap_or_else(|| PathBuf::from(format!("results/{experiment}")))
+    }
+
     /// Layers to rescale before training, with their factors.
     pub fn planted(&self) -> Vec<(String, f64)> {
         self.plant.clone().unwrap_or_default().0

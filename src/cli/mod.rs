@@ -16,6 +16,6 @@ pub use flags::{CommonFlags, LayerValues, Preset, not_negative, value_name};
 pub use groups::GroupsFlag;
 pub use interrupt::{STOPPED_STATUS, Stopped, stop_on_interrupt};
 pub use rates::{Coefficients, RateFlags, ReplayAs};
-pub use setup::{PresetImages, Setup, count, manifest_without_data, positive_rate};
+pub use setup::{PresetImages, Setup, count, manifest_without_data, merge, positive_rate};
 pub use study::{Mode, StudyFlags, Time, metric, metric_names};
 pub use study_run::{JOURNAL, StudyOutcome, StudyPlan, StudyRun, draw};

@@ -201,6 +201,13 @@ impl Setup {
     }
 }
 
+/// Adds the keys of `more` to the object `settings`.
+pub fn merge(settings: &mut Value, more: Value) {
+    if let (Some(settings), Value::Object(more)) = (settings.as_object_mut(), more) {
+        settings.extend(more);
+    }
+}
+
 /// A manifest for a run that begins and needs no images.
 pub fn manifest_without_data(
     experiment: &'static str,

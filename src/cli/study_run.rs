@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{CommonFlags, Stopped};
+use super::{CommonFlags, Setup, Stopped};
 use crate::figure;
-use crate::record::{Manifest, RunFolder, replace_file};
+use crate::objective::{Base, CnnObjective, EpochTables};
+use crate::record::{Manifest, RecordError, RunFolder, replace_file};
 use crate::search::journal::{Journal, read_studies};
 use crate::search::sampler::{SamplerOptions, sampler};
 use crate::search::scheduler::{SchedulerOptions, scheduler};
@@ -99,6 +100,40 @@ impl StudyRun {
         let (folder, alone) =
             RunFolder::claim_shared(&plan.out, plan.resume, &plan.settings, &[JOURNAL])?;
         Ok(Self { plan, folder, alone, started: Instant::now() })
+    }
+
+    /// The tables of its epochs, for this process alone or beside others.
+    ///
+    /// # Errors
+    /// When a table cannot be read or written.
+    pub fn epoch_tables(&self) -> Result<EpochTables, RecordError> {
+        match self.alone {
+            true => EpochTables::open(&self.folder, |_, _| true),
+            false => EpochTables::join(&self.folder),
+        }
+    }
+
+    /// Runs a study of the net, which starts from `base`, until nothing is left to do.
+    ///
+    /// # Errors
+    /// When a file cannot be read or written.
+    pub fn run_net(
+        self,
+        experiment: &'static str,
+        common: &CommonFlags,
+        setup: &Setup,
+        base: Base,
+    ) -> anyhow::Result<StudyOutcome> {
+        let tables = self.epoch_tables()?;
+        let inputs = setup.inputs(super::stop_on_interrupt());
+        let objective = CnnObjective::new(inputs, base, &tables);
+        let layers: Vec<_> = setup.net.layers().into_iter().map(|layer| layer.name).collect();
+        let manifest = setup.manifest(experiment, common, &self.plan.settings);
+        let end = self.run(&objective, &layers, manifest)?;
+        if end.alone {
+            tables.sort()?;
+        }
+        Ok(end)
     }
 
     /// Runs the study until nothing is left to do, and writes its tables and its manifest.

@@ -1,9 +1,11 @@
 //! What a user chooses of a figure's looks: formats, size, colours.
 
+use clap::ValueEnum;
+
 use super::theme::{Color, INK, TICK, WIDTH};
 
 /// A file format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// Scalable, text stays text.
     Svg,
@@ -12,7 +14,7 @@ pub enum Format {
 }
 
 /// Colours of a figure.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Theme {
     /// Colours on white.
     #[default]

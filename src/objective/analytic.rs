@@ -6,7 +6,7 @@ use rand::RngExt;
 
 use super::DUMMY;
 use super::function::{Function, UnknownFunction, function};
-use crate::random::{Purpose, stream};
+use crate::random::{self, Purpose, stream};
 use crate::search::space::{Choice, Configuration, Parameter, Space};
 use crate::search::{Command, Direction, Ending, Objective, ObjectiveError, Step, Task};
 
@@ -131,9 +131,8 @@ impl Objective for FunctionObjective {
     }
 }
 
-/// A standard normal number (Box & Muller) for a step of a trial.
+/// A standard normal number for a step of a trial.
 fn normal(seed: u64, step: u64) -> f64 {
     let mut draws = stream(seed, Purpose::Noise, step);
-    let (u, v): (f64, f64) = (draws.random(), draws.random());
-    (-2.0 * (1.0 - u).ln()).sqrt() * (std::f64::consts::TAU * v).cos()
+    random::normal(draws.random(), draws.random())
 }

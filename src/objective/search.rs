@@ -61,9 +61,7 @@ impl<'a> CnnObjective<'a> {
 /// # Errors
 /// When it does not; the message names the hyperparameter.
 pub fn check_space(base: &Base, space: &Space) -> Result<(), ObjectiveError> {
-    let middle = space.configure(|parameter, _| {
-        parameter.default.unwrap_or_else(|| parameter.distribution.at(0.5))
-    });
+    let middle = space.start();
     for parameter in &space.parameters {
         let extremes: Vec<f64> = match &parameter.distribution {
             Distribution::Categorical { choices } => (0..choices.len()).map(|i| i as f64).collect(),

@@ -80,6 +80,11 @@ pub fn derived_seed(seed: u64, purpose: Purpose, index: u64) -> u64 {
     stream(seed, purpose, index).next_u64()
 }
 
+/// A standard normal number from two uniform ones in [0, 1) (Box & Muller).
+pub fn normal(u: f64, v: f64) -> f64 {
+    (-2.0 * (1.0 - u).ln()).sqrt() * (std::f64::consts::TAU * v).cos()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

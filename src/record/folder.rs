@@ -206,6 +206,11 @@ impl RunFolder {
         Self::read_manifest(&self.path)
     }
 
+    /// Whether a run has begun in the folder at `path`.
+    pub fn is_begun(path: &Path) -> bool {
+        path.join(MANIFEST).exists()
+    }
+
     fn read_manifest(folder: &Path) -> Result<Option<Value>, RecordError> {
         let path = folder.join(MANIFEST);
         if folder.exists() && !folder.is_dir() {

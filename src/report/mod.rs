@@ -6,7 +6,7 @@ mod page;
 mod splice;
 mod table;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub use page::{Section, page, section};
 pub use splice::{Spliced, splice};
@@ -59,8 +59,24 @@ pub enum ReportError {
     Figure(#[from] crate::figure::FigureError),
 }
 
+/// The CSV files of a folder by name.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn csv_files(folder: &Path) -> Result<Vec<PathBuf>, ReportError> {
+    let entries = std::fs::read_dir(folder).map_err(|source| ReportError::Io {
+        action: "read",
+        path: folder.to_owned(),
+        source,
+    })?;
+    let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|ending| ending == "csv"));
+    paths.sort_unstable();
+    Ok(paths)
+}
+
 /// Reads a text file.
-fn read(path: &std::path::Path) -> Result<String, ReportError> {
+fn read(path: &Path) -> Result<String, ReportError> {
     std::fs::read_to_string(path).map_err(|source| ReportError::Io {
         action: "read",
         path: path.to_owned(),

@@ -104,14 +104,9 @@ pub fn section(folder: &Path, drawn: &[Drawn], link: &str) -> Result<Section, Re
 
 /// The CSV files of a folder, the main one first.
 fn tables(folder: &Path) -> Result<Vec<Shown>, ReportError> {
-    let entries = fs::read_dir(folder).map_err(|source| ReportError::Io {
-        action: "read",
-        path: folder.to_owned(),
-        source,
-    })?;
-    let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
-    let mut names: Vec<String> = names.filter(|name| name.ends_with(".csv")).collect();
-    names.sort_unstable();
+    let paths = super::csv_files(folder)?;
+    let names = paths.iter().filter_map(|path| path.file_name());
+    let mut names: Vec<String> = names.map(|name| name.to_string_lossy().into_owned()).collect();
     let main = MAIN.iter().find(|main| names.iter().any(|name| name == *main));
     names.sort_by_key(|name| Some(&name.as_str()) != main);
     let mut shown = Vec::new();

@@ -76,6 +76,37 @@ pub fn run_chains<C: Chain, R: Send>(
     });
 }
 
+/// [`run_chains`] for work that can fail or be told to stop half-way (`None`): the first failure raises
+/// `stop`, since there is no use in going on, and is given back; else whether anything was stopped.
+///
+/// # Errors
+/// The first failure of `work`.
+pub fn try_chains<C: Chain, R: Send, E: Send>(
+    chains: Vec<C>,
+    workers: usize,
+    stop: &AtomicBool,
+    work: impl Fn(&C::Job) -> Result<Option<R>, E> + Sync,
+    mut done: impl FnMut(R) -> C::Outcome,
+) -> Result<bool, E> {
+    let (mut failure, mut stopped) = (None, false);
+    run_chains(chains, workers, stop, work, |_, end| match end {
+        Ok(Some(result)) => Some(done(result)),
+        Ok(None) => {
+            stopped = true;
+            None
+        }
+        Err(error) => {
+            stop.store(true, Ordering::Relaxed);
+            failure.get_or_insert(error);
+            None
+        }
+    });
+    match failure {
+        Some(error) => Err(error),
+        None => Ok(stopped || stop.load(Ordering::Relaxed)),
+    }
+}
+
 /// The first chain that waits; waits for one while others are at work that may come back.
 fn take<C>(
     waiting: &Mutex<Waiting<C>>,

@@ -68,3 +68,12 @@ pub struct Observation {
     /// Step of the last report, of a pruned trial; 0 without.
     pub last_step: u64,
 }
+
+impl Observation {
+    /// A trial that ran to its end with this loss, or diverged.
+    pub fn ended(number: u64, configuration: Configuration, loss: Option<f64>) -> Self {
+        let loss = loss.filter(|loss| loss.is_finite());
+        let state = if loss.is_some() { TrialState::Complete } else { TrialState::Diverged };
+        Self { number, state, configuration, loss, last_step: 0 }
+    }
+}

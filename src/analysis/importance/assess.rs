@@ -1,12 +1,14 @@
 //! Every method's ranking with its uncertainty, and what the trials are enough for.
 
+use std::collections::HashSet;
+
 use rayon::prelude::*;
 
 use super::ablation::{Step, path};
 use super::fanova::{curves, variances};
 use super::ranks::{interval, kendall_tau, kendall_w, rank_probabilities};
 use super::sample::Sample;
-use super::{ImportanceError, Method, Observations, Options, known};
+use super::{ImportanceError, Method, Observations, Options, Row, known};
 use crate::analysis::statistics::{Interval, mean, quantile};
 use crate::random::{Purpose, derived_seed};
 
@@ -161,12 +163,8 @@ const FEWEST_BEST: f64 = 5.0;
 
 /// What repeated configurations do, in words, where they are many.
 fn repeated(observations: &Observations) -> Option<String> {
-    let mut seen: Vec<&[Option<f64>]> = Vec::new();
-    for row in &observations.rows {
-        if !seen.contains(&row.values.as_slice()) {
-            seen.push(&row.values);
-        }
-    }
+    let bits = |row: &Row| row.values.iter().map(|v| v.map(f64::to_bits)).collect::<Vec<_>>();
+    let seen: HashSet<_> = observations.rows.iter().map(bits).collect();
     let repeats = observations.rows.len() - seen.len();
     // A few replicates do no harm.
     (repeats * 5 > observations.rows.len()).then(|| {

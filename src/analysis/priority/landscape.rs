@@ -2,7 +2,7 @@
 
 use rand::RngExt;
 
-use crate::random::{Purpose, stream};
+use crate::random::{Purpose, normal, stream};
 use crate::search::space::{Configuration, Distribution, Parameter, Space};
 
 /// Ending of the name of a hyperparameter's copy.
@@ -47,10 +47,24 @@ impl<'a> Landscape<'a> {
             return None;
         }
         let truth = (self.truth)(at);
-        // Box and Muller.
-        let normal = (-2.0 * (1.0 - second).ln()).sqrt() * (std::f64::consts::TAU * third).cos();
-        let seen = truth + (self.noise)(truth) * normal;
+        let seen = truth + (self.noise)(truth) * normal(second, third);
         seen.is_finite().then_some(seen)
+    }
+
+    /// The same objective behind another space, whose configurations `back` takes to this one's.
+    fn seen_from<'b>(
+        &'b self,
+        space: Space,
+        back: impl Fn(&Configuration) -> Configuration + Clone + Sync + 'b,
+    ) -> Landscape<'b> {
+        let also_back = back.clone();
+        Landscape {
+            space,
+            truth: Box::new(move |at| (self.truth)(&back(at))),
+            noise: Box::new(|truth| (self.noise)(truth)),
+            divergence: Box::new(move |at| (self.divergence)(&also_back(at))),
+            minimum: self.minimum,
+        }
     }
 
     /// The same in a smaller box: windows around a configuration, as wide as this `share` of each range in
@@ -74,14 +88,8 @@ impl<'a> Landscape<'a> {
             let inside = |value: &f64| parameter.distribution.contains(*value);
             parameter.default = parameter.default.filter(inside);
         }
-        Landscape {
-            space,
-            truth: Box::new(|at| (self.truth)(at)),
-            noise: Box::new(|truth| (self.noise)(truth)),
-            divergence: Box::new(|at| (self.divergence)(at)),
-            // The least may lie outside.
-            minimum: None,
-        }
+        // The least may lie outside.
+        Landscape { minimum: None, ..self.seen_from(space, Configuration::clone) }
     }
 
     /// The same with one more hyperparameter, called `name`, that does nothing. A negative control:
@@ -89,19 +97,8 @@ impl<'a> Landscape<'a> {
     pub fn with_dummy<'b>(&'b self, name: &'b str) -> Landscape<'b> {
         let mut space = self.space.clone();
         space.points.clear();
-        space.parameters.push(Parameter {
-            name: name.to_owned(),
-            distribution: Distribution::Float { low: 0.0, high: 1.0, log: false, step: None },
-            conditions: Vec::new(),
-            default: None,
-        });
-        Landscape {
-            space,
-            truth: Box::new(|at| (self.truth)(&without(at, name))),
-            noise: Box::new(|truth| (self.noise)(truth)),
-            divergence: Box::new(|at| (self.divergence)(&without(at, name))),
-            minimum: self.minimum,
-        }
+        space.parameters.push(Parameter::unit(name));
+        self.seen_from(space, |at| without(at, name))
     }
 
     /// The same with a second name for a hyperparameter: only the mean of their positions counts. A
@@ -130,14 +127,7 @@ impl<'a> Landscape<'a> {
             }
             single
         };
-        let also_single = single.clone();
-        let landscape = Landscape {
-            space,
-            truth: Box::new(move |at| (self.truth)(&single(at))),
-            noise: Box::new(|truth| (self.noise)(truth)),
-            divergence: Box::new(move |at| (self.divergence)(&also_single(at))),
-            minimum: self.minimum,
-        };
+        let landscape = self.seen_from(space, single);
         Some((landscape, copy.name))
     }
 }

@@ -20,7 +20,7 @@ mod tests;
 
 pub use landscape::Landscape;
 pub use oracle::{Effect, total_effects};
-pub use ranker::{RANKERS, ranker, screening};
+pub use ranker::{RANKERS, ranker, sample, screening};
 pub use replay::{Arm, Replay, Search, Start, replay};
 pub use series::{Curves, Outcome, Scale, mean_ranks};
 pub use surrogate::{Surrogate, SurrogateError};

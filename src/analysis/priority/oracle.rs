@@ -1,8 +1,7 @@
 //! The order that somebody would take who knew the landscape.
 
 use super::Landscape;
-use super::ranker::factors;
-use crate::analysis::sensitivity::{self, SensitivityError};
+use crate::analysis::sensitivity::{self, Factor, SensitivityError};
 use crate::analysis::statistics::Interval;
 
 /// A hyperparameter with its share of the variance of the truth.
@@ -26,7 +25,7 @@ pub fn total_effects(
     samples: usize,
     seed: u64,
 ) -> Result<Vec<Effect>, SensitivityError> {
-    let factors = factors(&landscape.space);
+    let factors = Factor::all(&landscape.space);
     let options =
         sensitivity::Options { samples, seed, resamples: 200, ..sensitivity::Options::default() };
     let method = sensitivity::method("sobol")?;
@@ -34,7 +33,7 @@ pub fn total_effects(
     let values: Vec<_> =
         points.iter().map(|point| Some((landscape.truth)(&landscape.space.at(point)))).collect();
     let analysis = method.analyse(&factors, &options, &values)?;
-    let total = |factor: &sensitivity::Factor| {
+    let total = |factor: &Factor| {
         let of = |i: &&sensitivity::Index| i.parameter == factor.name && i.index == "ST";
         let found = analysis.indices.iter().find(of);
         Effect {

@@ -7,7 +7,7 @@ use crate::analysis::sensitivity::{self, Factor};
 use crate::random::sobol::{MOST_DIMENSIONS, scrambled_sobol};
 use crate::random::{Purpose, derived_seed, stream};
 use crate::search::sampler::Ranker;
-use crate::search::space::{Configuration, Distribution, Parameter, Space};
+use crate::search::space::{Configuration, Space};
 use crate::search::{Observation, TrialState};
 
 use rand::RngExt;
@@ -54,19 +54,6 @@ pub fn screening(space: &Space) -> u64 {
     RANKERS.iter().map(|ranker| (ranker.fewest)(space)).max().unwrap_or(0)
 }
 
-/// The hyperparameters as designs see them.
-pub(super) fn factors(space: &Space) -> Vec<Factor> {
-    let factor = |parameter: &Parameter| Factor {
-        name: parameter.name.clone(),
-        // The shares of whole numbers by the logarithm are unequal: a continuum is nearer.
-        levels: match parameter.distribution {
-            Distribution::Int { log: true, .. } => None,
-            ref distribution => distribution.levels(),
-        },
-    };
-    space.parameters.iter().map(factor).collect()
-}
-
 fn morris(space: &Space, seed: u64, trials: u64) -> Option<sensitivity::Options> {
     let samples = usize::try_from(trials).ok()? / (space.parameters.len() + 1);
     // Intervals are not asked for.
@@ -82,7 +69,7 @@ fn morris(space: &Space, seed: u64, trials: u64) -> Option<sensitivity::Options>
 fn trajectories(space: &Space, seed: u64, trials: u64) -> Vec<Configuration> {
     let Some(options) = morris(space, seed, trials) else { return Vec::new() };
     let design =
-        sensitivity::method("morris").map(|method| method.design(&factors(space), &options));
+        sensitivity::method("morris").map(|method| method.design(&Factor::all(space), &options));
     let points = design.and_then(|points| points).unwrap_or_default();
     points.iter().map(|point| space.at(point)).collect()
 }
@@ -90,7 +77,7 @@ fn trajectories(space: &Space, seed: u64, trials: u64) -> Vec<Configuration> {
 /// μ* of each hyperparameter; a diverged run counts as the worst that was seen.
 fn elementary_effects(space: &Space, seed: u64, trials: &[Observation]) -> Option<Vec<f64>> {
     let options = morris(space, seed, trials.len() as u64)?;
-    let factors = factors(space);
+    let factors = Factor::all(space);
     let method = sensitivity::method("morris").ok()?;
     let runs = method.runs(&factors, &options);
     let worst = trials.iter().filter_map(|trial| trial.loss).max_by(f64::total_cmp)?;
@@ -109,8 +96,8 @@ fn elementary_effects(space: &Space, seed: u64, trials: &[Observation]) -> Optio
     Some(factors.iter().map(found).collect())
 }
 
-/// Quasi-random points, a new scramble for each seed.
-fn sample(space: &Space, seed: u64, trials: u64) -> Vec<Configuration> {
+/// Sobol' points, a new scramble for each seed.
+pub fn sample(space: &Space, seed: u64, trials: u64) -> Vec<Configuration> {
     let position = |index: u64, dimension: usize| {
         let seed = derived_seed(seed, Purpose::Design, dimension as u64);
         match u32::try_from(index) {

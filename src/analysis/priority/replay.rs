@@ -1,14 +1,12 @@
 //! A procedure, a search by it, and its replay on a landscape.
 
-use rand::RngExt;
-
 use super::Landscape;
 use crate::random::{Purpose, derived_seed, stream};
+use crate::search::Observation;
 use crate::search::sampler::{
     Order, Question, Ranker, Sampler, SamplerError, SamplerOptions, sampler,
 };
 use crate::search::space::{Configuration, Space};
-use crate::search::{Observation, TrialState};
 
 /// Where a search starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -85,14 +83,8 @@ impl Search {
     ) -> Result<Self, SamplerError> {
         let seed = derived_seed(seed, Purpose::Trial, replicate);
         let start = match arm.start {
-            Start::Default => space.configure(|parameter, _| {
-                parameter.default.unwrap_or_else(|| parameter.distribution.at(0.5))
-            }),
-            Start::Random => {
-                let mut draws = stream(seed, Purpose::Configuration, 0);
-                let positions: Vec<f64> = space.parameters.iter().map(|_| draws.random()).collect();
-                space.at(&positions)
-            }
+            Start::Default => space.start(),
+            Start::Random => space.draw(&mut stream(seed, Purpose::Configuration, 0)),
         };
         let space = Space { points: vec![start], ..space.clone() };
         let sampler = sampler(&arm.sampler, &arm.options, &space)?;
@@ -113,14 +105,8 @@ impl Search {
 
     /// Hears the loss of the configuration that was asked for; none if it diverged.
     pub fn tell(&mut self, configuration: Configuration, loss: Option<f64>) {
-        let loss = loss.filter(|loss| loss.is_finite());
-        self.history.push(Observation {
-            number: self.history.len() as u64,
-            state: if loss.is_some() { TrialState::Complete } else { TrialState::Diverged },
-            configuration,
-            loss,
-            last_step: 0,
-        });
+        let number = self.history.len() as u64;
+        self.history.push(Observation::ended(number, configuration, loss));
     }
 
     /// The best observed evaluation so far, the first of several.
@@ -198,27 +184,13 @@ fn order_of(
     replicate: u64,
 ) -> Vec<String> {
     let seed = derived_seed(seed, Purpose::Trial, replicate);
-    let design = (ranker.design)(&landscape.space, seed, trials).into_iter().enumerate();
-    let observe = |(number, configuration): (usize, Configuration)| {
+    let design = (ranker.design)(&landscape.space, seed, trials);
+    let observe = |(number, configuration): (u64, Configuration)| {
         // As a paid screening would see it, which begins after the start.
-        let loss = landscape
-            .observe(&configuration, derived_seed(seed, Purpose::Noise, number as u64 + 1));
-        Observation {
-            number: number as u64,
-            state: if loss.is_some() { TrialState::Complete } else { TrialState::Diverged },
-            configuration,
-            loss,
-            last_step: 0,
-        }
+        let noise = derived_seed(seed, Purpose::Noise, number + 1);
+        let loss = landscape.observe(&configuration, noise);
+        Observation::ended(number, configuration, loss)
     };
-    let trials: Vec<_> = design.map(observe).collect();
-    let weights = (ranker.importance)(&landscape.space, seed, &trials);
-    let mut names: Vec<_> =
-        landscape.space.parameters.iter().map(|parameter| parameter.name.clone()).collect();
-    if let Some(weights) = weights {
-        let mut places: Vec<_> = (0..names.len()).collect();
-        places.sort_by(|a, b| weights[*b].total_cmp(&weights[*a]));
-        names = places.into_iter().map(|place| names[place].clone()).collect();
-    }
-    names
+    let trials: Vec<_> = (0..).zip(design).map(observe).collect();
+    ranker.order(&landscape.space, seed, &trials)
 }

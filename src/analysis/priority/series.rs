@@ -28,9 +28,7 @@ impl Scale {
         let seed = derived_seed(seed, Purpose::Probe, 0);
         let truth = |index| {
             let mut draws = stream(seed, Purpose::Configuration, index);
-            let positions: Vec<f64> =
-                landscape.space.parameters.iter().map(|_| draws.random()).collect();
-            (landscape.truth)(&landscape.space.at(&positions))
+            (landscape.truth)(&landscape.space.draw(&mut draws))
         };
         let mut truths: Vec<f64> = (0..points).map(truth).filter(|t| t.is_finite()).collect();
         truths.sort_by(f64::total_cmp);
@@ -79,16 +77,6 @@ impl Curves {
                 .collect()
         };
         Self(replays.iter().map(curve).collect())
-    }
-
-    /// Number of replicates.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 
     /// Quartiles of the regret after each evaluation.

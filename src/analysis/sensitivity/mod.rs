@@ -34,6 +34,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::statistics::Interval;
 use crate::random::{Purpose, derived_seed, stream};
+use crate::search::space::{Distribution, Parameter, Space};
 
 /// A hyperparameter as a method sees it: a position in [0, 1].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +44,21 @@ pub struct Factor {
     /// Number of levels if it is discrete, each with an equal share of [0, 1]; none for a continuum,
     /// and for levels of unequal shares, such as whole numbers by the logarithm.
     pub levels: Option<u64>,
+}
+
+impl Factor {
+    /// The hyperparameters of a space as factors, in its order.
+    pub fn all(space: &Space) -> Vec<Self> {
+        let factor = |parameter: &Parameter| Self {
+            name: parameter.name.clone(),
+            // The shares of whole numbers by the logarithm are unequal: a continuum is nearer.
+            levels: match parameter.distribution {
+                Distribution::Int { log: true, .. } => None,
+                ref distribution => distribution.levels(),
+            },
+        };
+        space.parameters.iter().map(factor).collect()
+    }
 }
 
 /// Factors that move together and are judged as one.

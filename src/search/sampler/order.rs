@@ -26,6 +26,23 @@ pub struct Ranker {
     pub importance: fn(&Space, u64, &[Observation]) -> Option<Vec<f64>>,
 }
 
+impl Ranker {
+    /// Names of the hyperparameters by importance, the largest first, from trials of its design; as the
+    /// space lists them where these do not suffice.
+    pub fn order(&self, space: &Space, seed: u64, trials: &[Observation]) -> Vec<String> {
+        let Ranking { order, .. } = self.ranking(space, seed, trials);
+        order.into_iter().map(|place| space.parameters[place].name.clone()).collect()
+    }
+
+    fn ranking(&self, space: &Space, seed: u64, trials: &[Observation]) -> Ranking {
+        let found = (self.importance)(space, seed, trials);
+        match found.filter(|found| found.len() == space.parameters.len()) {
+            Some(weights) => Ranking::of_weights(weights),
+            None => Ranking::of_order((0..space.parameters.len()).collect()),
+        }
+    }
+}
+
 impl fmt::Debug for Ranker {
     fn fmt(&self, to: &mut fmt::Formatter) -> fmt::Result {
         to.write_str(self.name)
@@ -104,19 +121,6 @@ impl Order {
         }
     }
 
-    /// The configuration of a trial of the screening, counted from 0.
-    pub(super) fn screen(&self, question: &Question, index: u64) -> Configuration {
-        let design = match self {
-            Self::Screened { ranker, trials } => {
-                (ranker.design)(question.space, question.seed, *trials)
-            }
-            _ => Vec::new(),
-        };
-        let point = usize::try_from(index).ok().and_then(|index| design.into_iter().nth(index));
-        // A design may be smaller than the trials that are meant for it.
-        point.unwrap_or_else(|| random::configuration(question))
-    }
-
     /// Who comes first; the screening, where there is one, are the trials from number `first` on.
     pub(super) fn ranking(&self, question: &Question, first: u64) -> Ranking {
         let space = question.space;
@@ -146,21 +150,43 @@ impl Order {
                     .filter(|trial| screening.contains(&trial.number))
                     .cloned()
                     .collect();
-                let found = (ranker.importance)(space, question.seed, &screened);
-                match found.filter(|found| found.len() == space.parameters.len()) {
-                    Some(weights) => Ranking::of_weights(weights),
-                    None => Ranking::of_order(as_listed()),
-                }
+                ranker.ranking(space, question.seed, &screened)
             }
         }
     }
 }
 
-/// Remembers a ranking while the trials that it rests on stay as they are.
+/// Remembers the design of a study's screening, and the ranking while the trials that it rests on stay as
+/// they are.
 #[derive(Default)]
-pub(super) struct Remembered(Option<(u64, Vec<Option<f64>>, Ranking)>);
+pub(super) struct Remembered {
+    design: Option<(u64, Vec<Configuration>)>,
+    ranking: Option<(u64, Vec<Option<f64>>, Ranking)>,
+}
 
 impl Remembered {
+    /// The configuration of a trial of the screening of `order`, counted from 0.
+    pub(super) fn screen(
+        &mut self,
+        order: &Order,
+        question: &Question,
+        index: u64,
+    ) -> Configuration {
+        if self.design.as_ref().is_none_or(|(seed, _)| *seed != question.seed) {
+            let design = match order {
+                Order::Screened { ranker, trials } => {
+                    (ranker.design)(question.space, question.seed, *trials)
+                }
+                _ => Vec::new(),
+            };
+            self.design = Some((question.seed, design));
+        }
+        let design = self.design.as_ref().map(|(_, design)| design);
+        let point = design.and_then(|design| design.get(usize::try_from(index).ok()?));
+        // A design may be smaller than the trials that are meant for it.
+        point.cloned().unwrap_or_else(|| random::configuration(question))
+    }
+
     /// The ranking of `order`; see [`Order::ranking`].
     pub(super) fn ranking(&mut self, order: &Order, question: &Question, first: u64) -> &Ranking {
         let screening = first..first + order.screening();
@@ -169,11 +195,11 @@ impl Remembered {
         let is_known = |known: &(u64, Vec<Option<f64>>, Ranking)| {
             known.0 == question.seed && known.1 == losses
         };
-        if !self.0.as_ref().is_some_and(is_known) {
-            self.0 = None;
+        if !self.ranking.as_ref().is_some_and(is_known) {
+            self.ranking = None;
         }
-        let (_, _, ranking) =
-            self.0.get_or_insert_with(|| (question.seed, losses, order.ranking(question, first)));
+        let found = || (question.seed, losses, order.ranking(question, first));
+        let (_, _, ranking) = self.ranking.get_or_insert_with(found);
         ranking
     }
 }

@@ -8,7 +8,7 @@
 use rand::RngExt;
 
 use super::order::{Order, Remembered};
-use super::staged::{defaults, incumbent};
+use super::staged::incumbent;
 use super::{Question, Sampler, SamplerError, SamplerOptions, random};
 use crate::search::space::{Configuration, Space};
 
@@ -34,10 +34,10 @@ impl Sampler for Proportional {
         let space = question.space;
         let start = (space.points.len() as u64).max(1);
         let Some(index) = question.number.checked_sub(start) else {
-            return Some(defaults(space));
+            return Some(space.start());
         };
         if index < self.order.screening() {
-            return Some(self.order.screen(question, index));
+            return Some(self.remembered.screen(&self.order, question, index));
         }
         let weights = &self.remembered.ranking(&self.order, question, start).weights;
         let mut draws = question.draws("proportional", "");

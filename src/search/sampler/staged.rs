@@ -106,17 +106,7 @@ pub(super) fn incumbent(question: &Question, end: u64) -> Configuration {
     let known = question.history.iter().filter(is_known);
     // The first of several: `min_by` keeps it.
     let best = known.min_by(|a, b| loss(a).total_cmp(&loss(b)));
-    best.map_or_else(|| defaults(question.space), |best| best.configuration.clone())
-}
-
-/// What the space names as defaults, else the middle of each box.
-pub(super) fn defaults(space: &Space) -> Configuration {
-    space.configure(|parameter, _| default_of(parameter))
-}
-
-fn default_of(parameter: &Parameter) -> f64 {
-    let default = parameter.default.filter(|value| parameter.distribution.contains(*value));
-    default.unwrap_or_else(|| parameter.distribution.at(0.5))
+    best.map_or_else(|| question.space.start(), |best| best.configuration.clone())
 }
 
 impl Staged {
@@ -215,7 +205,7 @@ fn value(
         Question { number, ..*question }.draws(purpose, &parameter.name)
     };
     let centre = base.get(&parameter.name).filter(|value| distribution.contains(*value));
-    let centre = centre.unwrap_or_else(|| default_of(parameter));
+    let centre = centre.unwrap_or_else(|| parameter.start());
     let few = distribution.levels().filter(|levels| {
         stage.free.len() == 1
             && (levels.saturating_sub(1) <= stage.trials || !distribution.is_ordered())
@@ -244,10 +234,11 @@ impl Sampler for Staged {
         // The point to start from: the first of the space's, or else the defaults.
         let start = (space.points.len() as u64).max(1);
         let Some(index) = question.number.checked_sub(start) else {
-            return Some(defaults(space));
+            return Some(space.start());
         };
         if let Some(left) = self.order.screening().checked_sub(index).filter(|left| *left > 0) {
-            return Some(self.order.screen(question, self.order.screening() - left));
+            let index = self.order.screening() - left;
+            return Some(self.remembered.screen(&self.order, question, index));
         }
         let offset = start + self.order.screening();
         let index = index - self.order.screening();
@@ -265,7 +256,7 @@ impl Sampler for Staged {
             }
             let kept = base.get(&parameter.name);
             let kept = kept.filter(|value| parameter.distribution.contains(*value));
-            kept.unwrap_or_else(|| default_of(parameter))
+            kept.unwrap_or_else(|| parameter.start())
         });
         // None of the free ones exists beside the best: better something new than the same again.
         Some(if is_moved { configuration } else { random::configuration(question) })

@@ -21,6 +21,7 @@ pub use distribution::{Choice, Distribution, short};
 pub use error::{SpaceError, SpaceFault};
 pub use group::{Group, Groups, NoGroups};
 
+use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
 /// A value for each active hyperparameter, in the order of the space.
@@ -76,6 +77,20 @@ pub struct Parameter {
     pub conditions: Vec<Condition>,
     /// Internal value to start from, if the space names one.
     pub default: Option<f64>,
+}
+
+impl Parameter {
+    /// One that is uniform in [0, 1], without conditions and default.
+    pub fn unit(name: &str) -> Self {
+        let distribution = Distribution::Float { low: 0.0, high: 1.0, log: false, step: None };
+        Self { name: name.to_owned(), distribution, conditions: Vec::new(), default: None }
+    }
+
+    /// Where somebody would start: its default if it has one that fits, else the middle of its box.
+    pub fn start(&self) -> f64 {
+        let default = self.default.filter(|value| self.distribution.contains(*value));
+        default.unwrap_or_else(|| self.distribution.at(0.5))
+    }
 }
 
 /// A hyperparameter exists only while an earlier one has one of some values.
@@ -164,6 +179,17 @@ impl Space {
             let position = positions.find(|(name, _)| *name == parameter.name);
             parameter.distribution.at(position.map_or(0.5, |(_, position)| *position))
         })
+    }
+
+    /// A configuration drawn at random, a position for each hyperparameter.
+    pub fn draw(&self, draws: &mut impl Rng) -> Configuration {
+        let positions: Vec<f64> = self.parameters.iter().map(|_| draws.random()).collect();
+        self.at(&positions)
+    }
+
+    /// Where somebody would start: see [`Parameter::start`].
+    pub fn start(&self) -> Configuration {
+        self.configure(|parameter, _| parameter.start())
     }
 
     /// Whether `configuration` has a value inside its distribution for exactly the active

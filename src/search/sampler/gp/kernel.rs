@@ -88,6 +88,17 @@ impl Posterior {
         &self.kernel
     }
 
+    /// Mean and standard deviation, noise included, of each observed value as the others predict it
+    /// (Rasmussen and Williams 2006, equations 5.10 to 5.12). Without running points only.
+    pub(super) fn leave_one_out(&self, values: &[f64]) -> Vec<(f64, f64)> {
+        let (n, inverse) = (values.len(), self.factor.inverse());
+        let at = |i: usize| {
+            let precision = inverse[i * n + i];
+            (values[i] - self.weights[i] / precision, (1.0 / precision).sqrt())
+        };
+        (0..n).map(at).collect()
+    }
+
     /// Mean alone: it costs no more than a distance to each known point.
     pub(super) fn mean_at(&self, point: &[f64]) -> f64 {
         let known = self.points.iter().zip(&self.weights);
@@ -170,7 +181,7 @@ pub(super) struct Gradient {
 }
 
 /// Lower triangle of the covariance of noisy observations.
-pub(super) fn covariance(kernel: &Kernel, points: &[Vec<f64>]) -> Vec<f64> {
+fn covariance(kernel: &Kernel, points: &[Vec<f64>]) -> Vec<f64> {
     let n = points.len();
     let mut matrix = vec![0.0; n * n];
     for (i, a) in points.iter().enumerate() {

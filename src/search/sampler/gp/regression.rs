@@ -1,9 +1,8 @@
 //! The process as a regression: what a loss is likely to be at a configuration, from others.
 
-use super::super::linear::Cholesky;
 use super::features::Features;
 use super::fit;
-use super::kernel::{Kernel, Posterior, covariance};
+use super::kernel::Posterior;
 use crate::search::space::{Configuration, Space};
 
 /// A Gaussian process fitted to losses; Matérn-5/2, a length scale for each hyperparameter, and noise
@@ -11,7 +10,6 @@ use crate::search::space::{Configuration, Space};
 pub struct Regression {
     space: Space,
     posterior: Posterior,
-    values: Vec<f64>,
     mean: f64,
     deviation: f64,
     left_out: Vec<(f64, f64)>,
@@ -35,11 +33,11 @@ impl Regression {
         }
         let values: Vec<_> = trials.iter().map(|(_, loss)| (loss - mean) / deviation).collect();
         let kernel = fit::fit(&points, features.ordered(), &values);
-        let left_out = leave_one_out(&kernel, &points, &values)?;
         let posterior = Posterior::new(kernel, &points, &values, &[])?;
+        let left_out = posterior.leave_one_out(&values);
         let back = |(value, sd): (f64, f64)| (mean + deviation * value, deviation * sd);
         let left_out = left_out.into_iter().map(back).collect();
-        Some(Self { space: space.clone(), posterior, values, mean, deviation, left_out })
+        Some(Self { space: space.clone(), posterior, mean, deviation, left_out })
     }
 
     /// The expected loss at a configuration, and the standard deviation of what is not known of it,
@@ -71,34 +69,11 @@ impl Regression {
     pub fn overall(&self) -> f64 {
         self.mean
     }
-
-    /// Number of trials.
-    pub fn len(&self) -> usize {
-        self.values.len()
-    }
-
-    /// Whether there are none; never so for one that could be fitted.
-    pub fn is_empty(&self) -> bool {
-        self.values.is_empty()
-    }
-}
-
-fn leave_one_out(kernel: &Kernel, points: &[Vec<f64>], values: &[f64]) -> Option<Vec<(f64, f64)>> {
-    let n = points.len();
-    let factor = Cholesky::new(covariance(kernel, points), n)?;
-    let inverse = factor.inverse();
-    let mut weights = values.to_vec();
-    factor.solve_lower(&mut weights);
-    factor.solve_upper(&mut weights);
-    let at = |i: usize| {
-        let precision = inverse[i * n + i];
-        (values[i] - weights[i] / precision, (1.0 / precision).sqrt())
-    };
-    Some((0..n).map(at).collect())
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::kernel::Kernel;
     use super::*;
     use crate::search::space::{Distribution, Parameter};
 
@@ -148,7 +123,10 @@ mod tests {
         for out in [0, 7, 19] {
             let keep = |i: &usize| *i != out;
             let others: Vec<_> = (0..20).filter(keep).map(|i| points[i].clone()).collect();
-            let values: Vec<_> = (0..20).filter(keep).map(|i| regression.values[i]).collect();
+            let values: Vec<_> = (0..20)
+                .filter(keep)
+                .map(|i| (known[i].1 - regression.mean) / regression.deviation)
+                .collect();
             let kernel = regression.posterior.kernel();
             let noise = kernel.noise;
             let copy = Kernel {
