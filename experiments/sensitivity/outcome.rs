@@ -149,7 +149,8 @@ fn ranking(analysis: &Analysis) -> Vec<&Index> {
 fn noise_floor(problem: &Problem, analysis: &Analysis) -> Option<f64> {
     let dummy = problem.names().into_iter().find(|name| name.starts_with(DUMMY))?.to_owned();
     let dummy = ranking(analysis).into_iter().find(|index| index.parameter == dummy)?;
-    let corrected = ["ST", "Sh"].contains(&dummy.index) && analysis.noise_variance.is_some();
+    let corrected =
+        ["ST", "Sh", "mu_star"].contains(&dummy.index) && analysis.noise_variance.is_some();
     let high = Some(dummy.interval.high).filter(|high| corrected && high.is_finite());
     Some(high.unwrap_or(dummy.value))
 }

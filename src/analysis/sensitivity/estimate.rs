@@ -1,4 +1,4 @@
-//! Estimates with intervals from independent blocks: means, deviations, and ratios of means.
+//! Estimates with intervals from independent blocks: means, and ratios of means.
 //!
 //! An estimate that is smooth in block means has a pseudo-value for each block (Tukey's jackknife): n
 //! times the estimate less n − 1 times that without the block. The estimate is about their mean, for
@@ -7,7 +7,7 @@
 //! for the skewed squares that total indices average.
 
 use super::Options;
-use crate::analysis::statistics::{Interval, mean, standard_deviation, studentized_interval};
+use crate::analysis::statistics::{Interval, mean, studentized_interval};
 use crate::random::{Purpose, derived_seed};
 
 /// A value and where the true one is.
@@ -37,21 +37,6 @@ pub(super) fn mean_of(values: &[f64], options: &Options, statistic: usize) -> Es
         value,
         interval: Interval { low: interval.low - leeway, high: interval.high + leeway },
     }
-}
-
-/// The standard deviation (n − 1) of at least two independent values.
-pub(super) fn deviation_of(values: &[f64], options: &Options, statistic: usize) -> Estimated {
-    let (middle, value) = (mean(values), standard_deviation(values));
-    if value == 0.0 {
-        return Estimated { value, interval: Interval { low: 0.0, high: 0.0 } };
-    }
-    let n = values.len() as f64;
-    let influence = values.iter().map(|x| {
-        let square = (x - middle).powi(2) * n / (n - 1.0);
-        value + (square - value * value) / (2.0 * value)
-    });
-    let interval = mean_of(&influence.collect::<Vec<_>>(), options, statistic).interval;
-    Estimated { value, interval }.at_least_zero()
 }
 
 /// The interval about the mean of pseudo-values, which may be beside an estimate without spread.
@@ -96,15 +81,12 @@ mod tests {
     use rand::RngExt;
 
     #[test]
-    fn ratios_and_deviations_by_hand() {
+    fn ratios_by_hand() {
         let options = Options::default();
         let ratio = ratio_of(&[1.0, 3.0], &[2.0, 2.0], &options, 0);
         assert_eq!(ratio.value, 1.0);
         // Student's t with one degree of freedom: 12.7062 · √(.5 / 2).
         assert!((ratio.interval.high - 1.0 - 12.706204736 * 0.5).abs() < 1e-6, "{ratio:?}");
-        let deviation = deviation_of(&[1.0, 2.0, 3.0], &options, 0);
-        assert_eq!((deviation.value, deviation.interval.low), (1.0, 0.0));
-        assert_eq!(deviation_of(&[2.0; 3], &options, 0).interval, Interval { low: 0.0, high: 0.0 });
         assert_eq!(mean_of(&[1.0], &options, 0).interval, Interval::UNKNOWN);
         assert_eq!(spread([0.1; 7].into_iter()).1, 0.0);
         assert_eq!(spread([1.0, 3.0].into_iter()), (2.0, 1.0));

@@ -143,22 +143,32 @@ fn shapley_effects_are_found() {
     }
 }
 
-/// Mean size of all elementary effects on a grid of four levels.
-pub(super) fn exact_mu_star(subject: &Subject) -> Vec<f64> {
+/// Mean, mean size and deviation of all elementary effects on a grid of four levels.
+pub(super) fn exact_effects(subject: &Subject) -> Vec<[f64; 3]> {
     let k = subject.factors.len();
-    let mut sums = vec![(0.0, 0_u32); k];
+    let mut sums = vec![[0.0; 4]; k];
     for number in 0..4_usize.pow(k as u32) {
         let levels: Vec<usize> = (0..k).map(|j| number / 4_usize.pow(j as u32) % 4).collect();
         let mut point: Vec<f64> = levels.iter().map(|level| *level as f64 / 3.0).collect();
         let value = subject.at(&point);
         for j in (0..k).filter(|j| levels[*j] < 2) {
             point[j] += 2.0 / 3.0;
-            sums[j].0 += ((subject.at(&point) - value) / (2.0 / 3.0)).abs();
-            sums[j].1 += 1;
+            let effect = (subject.at(&point) - value) / (2.0 / 3.0);
+            let terms = [effect, effect.abs(), effect * effect, 1.0];
+            sums[j].iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
             point[j] = levels[j] as f64 / 3.0;
         }
     }
-    sums.into_iter().map(|(sum, count)| sum / f64::from(count)).collect()
+    let of = |[sum, size, square, count]: [f64; 4]| {
+        let mu = sum / count;
+        [mu, size / count, (square / count - mu * mu).max(0.0).sqrt()]
+    };
+    sums.into_iter().map(of).collect()
+}
+
+/// Mean size of all elementary effects.
+fn exact_mu_star(subject: &Subject) -> Vec<f64> {
+    exact_effects(subject).into_iter().map(|[_, size, _]| size).collect()
 }
 
 #[test]

@@ -15,6 +15,7 @@
 mod coverage;
 mod draft;
 mod efast;
+mod effects;
 mod error;
 mod estimate;
 #[cfg(test)]

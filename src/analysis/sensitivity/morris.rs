@@ -16,9 +16,10 @@ use rand::RngExt;
 use rand::seq::SliceRandom;
 
 use super::draft::{checked, equal_blocks};
-use super::estimate::{deviation_of, mean_of, spread};
+use super::effects::{Differences, Found, judge};
+use super::estimate::spread;
 use super::unit::{Unit, check, count, dummy, units};
-use super::{Analysis, Effect, Factor, Method, Noise, Options, SensitivityError, draws};
+use super::{Analysis, Factor, Method, Noise, Options, SensitivityError, draws};
 
 /// Numbers of draws: start levels by factor and cycle, the rest by trajectory.
 const STARTS: u64 = 2 << 32;
@@ -81,8 +82,7 @@ impl Method for Morris {
     ) -> Result<Analysis, SensitivityError> {
         let units = self.checked_units(factors, options)?;
         let values = checked(self, self.runs(factors, options), values)?;
-        let mut effects = vec![Vec::new(); units.len()];
-        let mut changes = vec![Vec::new(); units.len()];
+        let mut effects: Vec<Vec<Found>> = vec![Vec::new(); units.len()];
         let mut counts = vec![false; values.len()];
         for (number, block) in values.chunks(units.len() + 1).enumerate() {
             let trajectory = Trajectory::new(number, factors.len(), &units, options);
@@ -92,9 +92,12 @@ impl Method for Morris {
                 counts[run..run + 2].fill(true);
                 let over = trajectory.step(&units[unit], factors, options.levels);
                 let effect = (after - before) / over;
-                let is_group = units[unit].is_group;
-                effects[unit].push((number, if is_group { effect.abs() } else { effect }));
-                changes[unit].push(after - before);
+                effects[unit].push(Found {
+                    trajectory: number,
+                    cycle: number / (options.levels / 2),
+                    effect,
+                    step: over.abs(),
+                });
             }
         }
         let used = counts.iter().filter(|counts| **counts).count();
@@ -103,24 +106,32 @@ impl Method for Morris {
             return Ok(analysis);
         }
         analysis.variance = spread(values.iter().flatten().copied()).1;
-        analysis.noise_variance = match (options.noise, dummy(&units, options)) {
-            (Noise::Variance(variance), _) => Some(variance),
-            (_, Some(unit)) if !changes[unit].is_empty() => {
-                let squares = changes[unit].iter().map(|change: &f64| change * change / 2.0);
-                Some(squares.sum::<f64>() / changes[unit].len() as f64)
+        let differences = match (options.noise, dummy(&units, options)) {
+            (Noise::Variance(variance), _) => Differences::Variance(2.0 * variance),
+            (_, Some(unit)) if !effects[unit].is_empty() => {
+                let of = |it: &Found| (it.trajectory, it.effect * it.step);
+                Differences::Seen(effects[unit].iter().map(of).collect())
             }
-            _ => None,
+            _ => Differences::None,
         };
-        for (unit, effects) in units.iter().zip(&effects) {
-            judge(&mut analysis, unit, effects, options);
+        analysis.noise_variance = differences.variance().map(|variance| variance / 2.0);
+        // Without noise, effects are as they are, to the bit.
+        let has_noise = analysis.noise_variance.is_some_and(|variance| variance > 0.0);
+        let differences = if has_noise { differences } else { Differences::None };
+        for (place, (unit, effects)) in units.iter().zip(&effects).enumerate() {
+            let of_dummy = (dummy(&units, options) == Some(place)).then(|| differences.shifted());
+            let differences = of_dummy.as_ref().unwrap_or(&differences);
+            let unit = (unit.name.as_str(), unit.is_group, unit.members[0]);
+            judge(&mut analysis, unit, effects, differences, options);
         }
         if analysis.variance == 0.0 {
             analysis.note("all values are alike: no factor has an effect within this box");
         }
-        if analysis.noise_variance.is_some_and(|noise| noise > 0.0) {
+        if has_noise {
             analysis.note(
-                "noise makes the size of every effect larger: a mu_star no larger than the dummy's \
-                 is no effect",
+                "noise makes effects larger and is taken out of mu_star and sigma. What it leaves \
+                 open of mu_star is in the interval, which holds for effects of any kind; the value \
+                 is that of normally spread effects",
             );
         }
         Ok(analysis)
@@ -139,29 +150,6 @@ impl Morris {
             return Err(SensitivityError::Levels { method, given });
         }
         units(factors, options)
-    }
-}
-
-/// What the effects of one unit say.
-fn judge(analysis: &mut Analysis, unit: &Unit, effects: &[(usize, f64)], options: &Options) {
-    let values: Vec<f64> = effects.iter().map(|(_, effect)| *effect).collect();
-    for &(trajectory, effect) in effects {
-        let parameter = unit.name.clone();
-        analysis.effects.push(Effect { parameter, trajectory, effect });
-    }
-    if values.is_empty() {
-        analysis.note(format!("{} has no effect with both its runs: it is left out", unit.name));
-        return;
-    }
-    let sizes: Vec<f64> = values.iter().map(|effect| effect.abs()).collect();
-    let statistic = 3 * unit.members[0];
-    if !unit.is_group {
-        analysis.push(&unit.name, "mu", mean_of(&values, options, statistic));
-    }
-    let size = mean_of(&sizes, options, statistic + 1).at_least_zero();
-    analysis.push(&unit.name, "mu_star", size);
-    if !unit.is_group && values.len() > 1 {
-        analysis.push(&unit.name, "sigma", deviation_of(&values, options, statistic + 2));
     }
 }
 
