@@ -15,7 +15,7 @@ use clap::Parser;
 use strata::cli;
 use strata::figure::{self, Drawn, Format, Style, Theme};
 use strata::record::replace_file;
-use strata::report::{Section, Selection, Table, csv_files, page, section, splice};
+use strata::report::{Section, Selection, Table, csv_files, page, section, splice, tensorboard};
 
 /// Tables of so many rows are for reading.
 const READABLE: usize = 60;
@@ -51,6 +51,10 @@ struct Flags {
     /// Title of the page [default: that of the run]. Example: --title "Layer rates"
     #[arg(long, value_name = "TEXT")]
     title: Option<String>,
+    /// Also write an event file for each trial, with its curves, layers and hyperparameters, to DIR/tensorboard.
+    /// Example: --tensorboard
+    #[arg(long, conflicts_with_all = ["figures_only", "check"])]
+    tensorboard: bool,
     /// Draw figures again and write nothing else. Example: --figures-only
     #[arg(long)]
     figures_only: bool,
@@ -153,7 +157,7 @@ fn link(from: &Path, to: &Path) -> String {
 /// Figures, tables and the page of the folders.
 fn report(flags: &Flags) -> anyhow::Result<()> {
     let style = flags.style()?;
-    let (mut sections, mut figures, mut tables) = (Vec::<Section>::new(), 0, 0);
+    let (mut sections, mut figures, mut tables, mut events) = (Vec::<Section>::new(), 0, 0, 0);
     let (out, _) = target(flags, &flags.folders[0]);
     std::fs::create_dir_all(&out).with_context(|| format!("making {}", out.display()))?;
     for folder in &flags.folders {
@@ -164,6 +168,9 @@ fn report(flags: &Flags) -> anyhow::Result<()> {
             continue;
         }
         tables += write_tables(folder, &inside.join("tables"))?;
+        if flags.tensorboard {
+            events += tensorboard(folder, &inside.join("tensorboard"))?;
+        }
         // The page wants drawings in its own colours, whatever the files are.
         let scratch = inside.join(".page");
         let page_style = Style { formats: vec![Format::Svg], ..style.clone() };
@@ -187,6 +194,11 @@ fn report(flags: &Flags) -> anyhow::Result<()> {
         said += &format!(", {tables} tables as Markdown and LaTeX, and {}", file.display());
     }
     cli::say(format_args!("{said}"));
+    if flags.tensorboard {
+        let (_, inside) = target(flags, &flags.folders[0]);
+        let logs = if flags.folders.len() == 1 { inside.join("tensorboard") } else { out };
+        cli::say(format_args!("{events} event files: tensorboard --logdir {}", logs.display()));
+    }
     Ok(())
 }
 

@@ -115,6 +115,7 @@ pub fn conclude(
     manifest["outcome"] = json!({
         "noise_variance": analysis.noise_variance,
         "noise_floor": noise_floor(problem, &analysis),
+        "noise_is_taken_out": noise_is_taken_out(&analysis),
         "used": analysis.used,
         "left_out": analysis.left_out,
         "diverged": values.diverged.iter().filter(|diverged| **diverged).count(),
@@ -149,10 +150,15 @@ fn ranking(analysis: &Analysis) -> Vec<&Index> {
 fn noise_floor(problem: &Problem, analysis: &Analysis) -> Option<f64> {
     let dummy = problem.names().into_iter().find(|name| name.starts_with(DUMMY))?.to_owned();
     let dummy = ranking(analysis).into_iter().find(|index| index.parameter == dummy)?;
-    let corrected =
-        ["ST", "Sh", "mu_star"].contains(&dummy.index) && analysis.noise_variance.is_some();
-    let high = Some(dummy.interval.high).filter(|high| corrected && high.is_finite());
+    let high = Some(dummy.interval.high).filter(|high| high.is_finite());
+    let high = high.filter(|_| noise_is_taken_out(analysis));
     Some(high.unwrap_or(dummy.value))
+}
+
+/// Whether the index that ranks hyperparameters is corrected for noise.
+fn noise_is_taken_out(analysis: &Analysis) -> bool {
+    let leading = ranking(analysis).first().map(|index| index.index);
+    leading.is_some_and(|index| index != "range") && analysis.noise_variance.is_some()
 }
 
 fn headline(analysis: &Analysis) -> String {

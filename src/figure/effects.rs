@@ -89,18 +89,42 @@ pub(super) fn in_words(estimate: &Estimate) -> String {
     estimate.value.map_or(String::new(), |value| short(value) + &ends)
 }
 
-/// The first of a ranking in words, as far as its interval stands clear of noise.
-pub(super) fn title(first: &Estimate, index: &str, measure: &str, floor: Option<f64>) -> String {
-    let name = theme::elide(&first.parameter, 200.0, theme::TITLE, true);
-    let words = in_words(first);
-    // Without an interval and a floor nothing is known of noise.
-    let is_clear = match (first.low, floor) {
+/// A ranking in words: what stands clear of noise, and how large the first is.
+///
+/// Where noise is part of the index, an interval stands clear above the floor, which is what the dummy
+/// shows; where it was taken out, above 0, if the value is no less than the end of the dummy's interval.
+pub(super) fn title(ranked: &[&Estimate], index: &str, run: &Run) -> String {
+    /// More names would not fit.
+    const NAMED: usize = 4;
+    let (floor, is_taken_out) = (run.manifest.noise_floor, run.manifest.noise_is_taken_out);
+    let is_clear = |of: &&&Estimate| match (of.low, floor) {
+        // Without an interval and a floor nothing is known of noise.
         (None, None) => true,
-        (low, floor) => low.is_some_and(|low| low > floor.unwrap_or(0.0)),
+        (low, None) => low.is_some_and(|low| low > 0.0),
+        (low, Some(floor)) if is_taken_out => {
+            low.is_some_and(|low| low > 0.0) && of.value.is_some_and(|value| value > floor)
+        }
+        (low, Some(floor)) => low.is_some_and(|low| low > floor),
     };
-    match is_clear {
-        true => format!("{name} leads for {measure}: {index} {words}"),
-        false => format!("Nothing stands clear of noise for {measure}; {name} has {index} {words}"),
+    let Some(first) = ranked.first() else { return String::new() };
+    let name = |of: &Estimate| theme::elide(&of.parameter, 130.0, theme::TITLE, true);
+    let (words, measure) = (in_words(first), run.measure());
+    let clear: Vec<String> = ranked.iter().filter(is_clear).map(|of| name(of)).collect();
+    match (clear.as_slice(), floor) {
+        ([], _) => {
+            let name = name(first);
+            format!("Nothing stands clear of noise for {measure}; {name} has {index} {words}")
+        }
+        (_, None) | ([_], _) => format!("{} leads for {measure}: {index} {words}", name(first)),
+        (clear, Some(_)) => {
+            let more = clear.len().saturating_sub(NAMED);
+            let named = &clear[..clear.len() - more];
+            let named = match (more, named) {
+                (0, [others @ .., last]) => format!("{} and {last}", others.join(", ")),
+                _ => format!("{} and {more} more", named.join(", ")),
+            };
+            format!("{named} move {measure}: {index} of the first {words}")
+        }
     }
 }
 

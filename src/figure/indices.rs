@@ -44,6 +44,11 @@ impl Figure for Indices {
                 effects::counted(run),
                 format!("Method {}. Lines: 95 % bootstrap intervals.", first.method),
                 match floor {
+                    Some(_) if run.manifest.noise_is_taken_out => {
+                        "Noise is taken out; the floor is the end of the dummy's interval. What lies below it, or whose interval \
+                         begins at 0, has not been shown to matter."
+                            .to_owned()
+                    }
                     Some(_) => {
                         "What does not stand clear of the noise floor has not been shown to matter."
                             .to_owned()
@@ -53,7 +58,7 @@ impl Figure for Indices {
             ],
         );
         let shown = if index == "mu_star" { "μ*" } else { index };
-        let title = effects::title(first, shown, &run.measure(), floor);
+        let title = effects::title(&ranked, shown, run);
         Ok(Some(Sheet { title, legend, panels, rows: Rows::Pairs, caption }))
     }
 }

@@ -21,6 +21,8 @@ pub struct Manifest {
     pub search: SearchSettings,
     /// The index of a sweep's dummy, by which what matters is told from noise.
     pub noise_floor: Option<f64>,
+    /// Whether noise is taken out of the indices, so that 0 is within the interval of one without effect.
+    pub noise_is_taken_out: bool,
 }
 
 /// The settings of one search.
@@ -80,6 +82,7 @@ impl Manifest {
             momentum: momentum(&json["settings"]["optimizer"]),
             search: SearchSettings::from_json(&json["settings"]),
             noise_floor: json["outcome"]["noise_floor"].as_f64(),
+            noise_is_taken_out: json["outcome"]["noise_is_taken_out"].as_bool() == Some(true),
         }
     }
 }

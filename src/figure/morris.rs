@@ -31,7 +31,10 @@ impl Figure for Morris {
                 Some((mean, mean.value?, spread, spread.value?))
             })
             .collect();
-        let Some(first) = points.first() else { return Ok(None) };
+        if points.is_empty() {
+            return Ok(None);
+        }
+        let means: Vec<_> = points.iter().map(|point| point.0).collect();
         // A few trajectories bound σ badly: the ends of their intervals must not squeeze all points.
         let within = |values: Vec<f64>, ends: Vec<Option<f64>>| {
             let most = REACH * values.iter().copied().fold(0.0, f64::max);
@@ -83,12 +86,17 @@ impl Figure for Morris {
             run,
             &[
                 effects::counted(run),
+                match run.manifest.noise_is_taken_out {
+                    true => "Noise is taken out; the floor is the end of the dummy's interval.",
+                    false => "",
+                }
+                .to_owned(),
                 "Bars: 95 % bootstrap intervals over trajectories. Above the dotted line effects depend on \
                  the other hyperparameters, or on noise, more than they add up."
                     .to_owned(),
             ],
         );
-        let title = effects::title(first.0, "μ*", &run.measure(), floor);
+        let title = effects::title(&means, "μ*", run);
         Ok(Some(Sheet { title, legend, panels, rows: Rows::Pairs, caption }))
     }
 }

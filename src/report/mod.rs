@@ -5,12 +5,14 @@
 mod page;
 mod splice;
 mod table;
+mod tensorboard;
 
 use std::path::{Path, PathBuf};
 
 pub use page::{Section, page, section};
 pub use splice::{Spliced, splice};
 pub use table::{Selection, Table};
+pub use tensorboard::tensorboard;
 
 /// Why a report cannot be made.
 #[derive(Debug, thiserror::Error)]
