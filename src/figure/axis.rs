@@ -272,6 +272,25 @@ pub(super) fn number_of(value: f64, count: u8) -> String {
     scientific(value, count)
 }
 
+/// An estimate and the ends of its interval with the same decimals: so many that the interval's width has `count`
+/// digits, for more are not known. None where the numbers are too large or too small to be written so.
+pub fn estimate_in_words(value: f64, low: f64, high: f64, count: u8) -> Option<String> {
+    estimate_with(value, low, high, decimals_of(high - low, count)?)
+}
+
+/// The same with so many decimals.
+pub(super) fn estimate_with(value: f64, low: f64, high: f64, decimals: usize) -> Option<String> {
+    let is_plain = [value, low, high].iter().all(|it| it.is_finite() && it.abs() < 1e7);
+    let text = |value: f64| decimal(value, decimals);
+    is_plain.then(|| format!("{} [{}, {}]", text(value), text(low), text(high)))
+}
+
+/// Decimals with which `width` has `count` digits; none if they would be too many, or it is no width.
+pub(super) fn decimals_of(width: f64, count: u8) -> Option<usize> {
+    let decimals = i32::from(count.max(1)) - 1 - width.log10().floor().clamp(-99.0, 99.0) as i32;
+    (width > 0.0 && width.is_finite() && decimals <= 7).then_some(decimals.max(0) as usize)
+}
+
 /// A number as a power of ten, with so many digits before it: short where zeros would be many.
 pub(super) fn scientific(value: f64, count: usize) -> String {
     let scientific = format!("{value:.*e}", count.max(1) - 1);
@@ -346,6 +365,14 @@ mod tests {
             assert_eq!(number(value), expected);
         }
         assert_eq!(decimal(-0.01, 1), "0.0");
+        let words = |value, low, high| estimate_in_words(value, low, high, 2).unwrap_or_default();
+        assert_eq!(words(0.1988, 0.0843, 0.2758), "0.20 [0.08, 0.28]");
+        assert_eq!(words(0.00087, 0.00041, 0.0022), "0.0009 [0.0004, 0.0022]");
+        assert_eq!(words(1234.5, 1200.0, 1300.25), "1234 [1200, 1300]");
+        assert_eq!(
+            (words(1.0, 1.0, 1.0), words(1.0, f64::NAN, 2.0)),
+            (String::new(), String::new())
+        );
         assert_eq!(percent(0.6412), "64.1 %");
     }
 

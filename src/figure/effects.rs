@@ -58,9 +58,19 @@ pub(super) fn bars(
         }
     }
     if let Some(first) = layers.first() {
+        // One below the other they have the same decimals, by the interval in the middle.
+        let mut widths: Vec<f64> =
+            first.estimates.iter().filter_map(|e| Some(e.high? - e.low?)).collect();
+        widths.sort_by(f64::total_cmp);
+        let decimals = widths.get(widths.len() / 2).and_then(|width| axis::decimals_of(*width, 2));
         let text = |name: &&str| {
             let found = first.estimates.iter().find(|e| e.parameter == **name)?;
-            Some(in_words(found))
+            let (ends, value) = (found.low.zip(found.high), found.value);
+            let alike =
+                decimals.zip(ends).zip(value).and_then(|((decimals, (low, high)), value)| {
+                    axis::estimate_with(value, low, high, decimals)
+                });
+            Some(alike.unwrap_or_else(|| in_words(found)))
         };
         let far = names
             .iter()
@@ -82,11 +92,12 @@ pub(super) fn bars(
 /// `0.31 [0.27, 0.35]`.
 pub(super) fn in_words(estimate: &Estimate) -> String {
     let short = |value: f64| axis::number_of(value, 2);
-    let ends = match (estimate.low, estimate.high) {
-        (Some(low), Some(high)) => format!(" [{}, {}]", short(low), short(high)),
-        _ => String::new(),
-    };
-    estimate.value.map_or(String::new(), |value| short(value) + &ends)
+    let Some(value) = estimate.value else { return String::new() };
+    match (estimate.low, estimate.high) {
+        (Some(low), Some(high)) => axis::estimate_in_words(value, low, high, 2)
+            .unwrap_or_else(|| format!("{} [{}, {}]", short(value), short(low), short(high))),
+        _ => short(value),
+    }
 }
 
 /// A ranking in words: what stands clear of noise, and how large the first is.

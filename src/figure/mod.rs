@@ -80,6 +80,7 @@ mod verdict;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+pub use axis::estimate_in_words;
 pub use error::FigureError;
 pub use manifest::{Manifest, Metric, Parameter, SearchSettings};
 pub use orders::{ComparedArm, LiveTest, OrderComparison, Orders, Regret};

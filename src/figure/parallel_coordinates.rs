@@ -10,7 +10,7 @@ use super::theme::{self, Color, MARGIN, WIDTH};
 use super::{Figure, FigureError};
 
 /// Most hyperparameters shown: each needs room for its name and numbers.
-const MOST: usize = 10;
+const MOST: usize = 8;
 /// Most lines of one class; more are a solid area.
 const LINES: usize = 60;
 /// Share of a slot over which the trials of a choice are spread.
@@ -82,12 +82,12 @@ impl Figure for ParallelCoordinates {
             .iter()
             .map(|h| {
                 let scale = if h.is_log() { " (log scale)" } else { "" };
-                fitting([format!("{}{scale}", h.name), h.name.to_owned()], distance - 9.0)
+                fitting([format!("{}{scale}", h.name), h.name.to_owned()], distance - 3.0)
             })
             .collect();
         let measure = study.measure();
         let word = measure.rsplit(' ').next().unwrap_or("value").to_owned();
-        names.push(fitting([value_axis.label.clone(), measure, word], distance - 9.0));
+        names.push(fitting([value_axis.label.clone(), measure, word], distance - 3.0));
         if lane {
             let points = vec![(-0.5, LANE), (last, LANE)];
             marks.insert(0, Mark::Line { points, stroke: Stroke::solid(theme::GRID, 0.8) });

@@ -83,7 +83,10 @@ fn panel(orders: &Orders, title: &str, arms: &[&ComparedArm], kind: usize) -> (P
         of(arm).filter_map(|at| Some((at.evaluation as f64, at.quartiles[1]?))).collect()
     };
     // Both panels have the same axes.
-    let shown = orders.regret.iter().filter_map(|at| at.quartiles[1]).filter(|y| *y < MOST);
+    let banded = |arm: &str| NAMED.iter().any(|names| names.first() == Some(&arm));
+    let upper = orders.regret.iter().filter(|at| banded(&at.arm)).filter_map(|at| at.quartiles[2]);
+    let medians_of_all = orders.regret.iter().filter_map(|at| at.quartiles[1]);
+    let shown = medians_of_all.chain(upper).filter(|y| *y < MOST);
     let x = Axis::whole("evaluations", [1.0, orders.budget() as f64], FROM_ZERO);
     let y = Axis::linear("regret", shown.chain([0.0]), FROM_ZERO);
     let chosen = coloured(arms, kind);

@@ -13,8 +13,8 @@ use super::{Figure, FigureError};
 
 /// Most hyperparameters shown.
 const MOST: usize = 12;
-/// Most trials of a rug.
-const RUG: usize = 150;
+/// Most ticks of a rug: where there are more trials, quantiles of their settings.
+const RUG: usize = 80;
 
 /// What was measured along each axis, all others at the base point.
 pub(super) struct Sweep;
@@ -68,7 +68,7 @@ impl Figure for Marginals {
             &[
                 effects::counted(run),
                 "Line: what a regression forest predicts at this setting, averaged over all others; band: \
-                 the middle 95 % of its trees. Ticks at the bottom: settings of the trials."
+                 the middle 95 % of its trees. Ticks at the bottom: quantiles of the trials' settings."
                     .to_owned(),
                 shown(&names),
             ],
@@ -109,7 +109,11 @@ fn panels(
     if shown.is_empty() || values.is_empty() {
         return None;
     }
-    let y = Axis::linear(&study.measure(), values, (f64::NEG_INFINITY, f64::INFINITY));
+    let mut y = Axis::linear(&study.measure(), values, (f64::NEG_INFINITY, f64::INFINITY));
+    // Panels are low: the last word of the measure, with its unit.
+    let (measure, label) = (study.measure(), study.axis([]).label);
+    let word = measure.rsplit(' ').next().unwrap_or_default();
+    y.label = label.replacen(&measure, word, 1);
     let panels = shown.iter().map(|h| panel(&study, h, responses, &y, predicted));
     let columns = multiples::wide_columns(shown.len());
     let panels: Vec<Panel> = panels.collect();
@@ -159,13 +163,15 @@ fn panel(
     if !predicted || along.is_categorical() {
         marks.push(Mark::Points { points: line, marker: Marker::Circle, color, radius: 3.6 });
     }
-    if predicted {
-        // Every n-th point of a Sobol' sequence would lie in one part of the box.
-        let share = RUG as f64 / study.trials.len().max(1) as f64;
-        let chosen = |number: u64| hyperparameter::spread(number) < share;
+    if predicted && !along.is_categorical() {
+        let mut places: Vec<f64> =
+            study.trials.iter().filter_map(|trial| along.position(trial, 0.7)).collect();
+        places.sort_by(f64::total_cmp);
+        if places.len() > RUG {
+            let last = places.len() - 1;
+            places = (0..RUG).map(|i| places[i * last / (RUG - 1)]).collect();
+        }
         let low = bottom(y);
-        let settings = study.trials.iter().filter(|trial| chosen(trial.trial));
-        let places = settings.filter_map(|trial| along.position(trial, 0.7));
         for at in places {
             let points = vec![(at, low.0), (at, low.1)];
             marks.push(Mark::Line { points, stroke: Stroke::solid(theme::FAINT, 0.7) });

@@ -148,7 +148,7 @@ mod tests {
         let first = spliced(readme).expect("is understood");
         assert_eq!((first.changed.as_slice(), first.sections), ([2].as_slice(), 1));
         let section =
-            "\n| the arm | value |\n|---|---|\n| a | 0.5 [0.41, 0.61] |\n\n`tune --trials 3`\n";
+            "\n| the arm | value |\n|---|---|\n| a | 0.50 [0.41, 0.61] |\n\n`tune --trials 3`\n";
         assert!(first.text.contains(section), "{}", first.text);
         assert!(first.text.starts_with("# A\n") && first.text.ends_with("<!-- /report -->\nend\n"));
         let again = spliced(&first.text).expect("is understood");

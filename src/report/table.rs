@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::ReportError;
+use crate::figure::estimate_in_words;
 
 /// A table of texts.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -92,11 +93,13 @@ impl Table {
             let text = rounded(&row[place], digits);
             match ends.filter(|_| self.is_estimate(place) && !text.is_empty()) {
                 Some((low, high)) if !row[low].is_empty() && !row[high].is_empty() => {
-                    format!(
-                        "{text} [{}, {}]",
-                        rounded(&row[low], digits),
-                        rounded(&row[high], digits)
-                    )
+                    // The interval's width is known less well than its ends.
+                    let known = digits.saturating_sub(1).clamp(1, 9) as u8;
+                    let ends = [place, low, high].map(|at| row[at].parse().unwrap_or(f64::NAN));
+                    estimate_in_words(ends[0], ends[1], ends[2], known).unwrap_or_else(|| {
+                        let ends = [low, high].map(|at| rounded(&row[at], digits));
+                        format!("{text} [{}, {}]", ends[0], ends[1])
+                    })
                 }
                 _ => text,
             }
