@@ -58,10 +58,10 @@ struct Flags {
     /// Draw figures again and write nothing else. Example: --figures-only
     #[arg(long)]
     figures_only: bool,
-    /// Renew the sections of this file between `<!-- report … -->` and `<!-- /report -->`; tables are named from
-    /// the working directory on. Example: --readme README.md
-    #[arg(long, value_name = "FILE")]
-    readme: Option<PathBuf>,
+    /// Renew the sections of these files between `<!-- report … -->` and `<!-- /report -->`; tables are named from
+    /// the working directory on. Example: --readme README.md,docs/layer_rates.md
+    #[arg(long, value_name = "FILE,…", value_delimiter = ',')]
+    readme: Vec<PathBuf>,
     /// Write nothing: fail if figures or sections differ from what the tables give. Example: --readme README.md
     /// --check
     #[arg(long)]
@@ -104,7 +104,7 @@ fn main() -> ExitCode {
         if flags.check {
             return check(&flags);
         }
-        if let Some(readme) = &flags.readme {
+        for readme in &flags.readme {
             let spliced = splice(readme, Path::new("."))?;
             replace_file(readme, spliced.text.as_bytes())
                 .with_context(|| format!("writing {}", readme.display()))?;
@@ -226,7 +226,7 @@ fn write_tables(folder: &Path, target: &Path) -> anyhow::Result<usize> {
 /// Compares what is there with what the tables give.
 fn check(flags: &Flags) -> anyhow::Result<()> {
     let mut wrong = Vec::new();
-    if let Some(readme) = &flags.readme {
+    for readme in &flags.readme {
         let spliced = splice(readme, Path::new("."))?;
         let name = readme.display();
         wrong.extend(

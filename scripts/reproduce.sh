@@ -75,7 +75,7 @@ PY
 
 # What has no manifest: simulations of the protocol, and speed, which no one gets twice the same.
 declare -A measures=(
-  [results/layer_lr/planted]='PLANTED, needs NumPy'
+  [results/layer_lr/planted]='about 10 min, needs NumPy'
   [results/layer_lr/control]='CONTROL'
   [results/throughput]='1 h, sets up PyTorch and Ray'
 )
@@ -130,7 +130,7 @@ case $what in
       for folder in $(manifests | xargs -n 1 dirname); do
         "$bin/report" "$folder" --check
       done
-      "$bin/report" --readme README.md --check
+      "$bin/report" --readme README.md,docs/layer_rates.md,docs/hyperparameters.md,docs/search_orders.md --check
     fi
     synthetic=(--dataset synthetic --preset quick)
     quick() {

@@ -17,7 +17,7 @@ use strata::objective::{
     Base, CnnTrial, ProbeTable, TrialError, TrialFiles, TrialTables, read_rate_log, run_cnn_trial,
 };
 use strata::rates::{LayerRates, RateLog};
-use strata::record::{Manifest, RunFolder, TrialRow, replace_file};
+use strata::record::{Manifest, RunFolder, TrialRow, replace_file, write_table};
 use strata::search::space::Distribution;
 use strata::search::{ObjectiveError, Reporter, try_chains};
 use strata::train::{EpochEnd, EpochReport, ProbeKind, RunSettings, RunStatus, TrainingRun};
@@ -282,6 +282,8 @@ impl<'a> Experiment<'a> {
             figures: Vec::new(),
         };
         self.folder.write_json("verdict.json", &answer.json())?;
+        let differences = self.folder.file("differences.csv");
+        write_table(&differences, Answer::DIFFERENCES, &answer.differences())?;
         // Figures read the verdict, the page shows the figures.
         let drawn = figure::draw_all(self.folder.path())?;
         let images = drawn.iter().filter(|path| path.extension().is_some_and(|e| e == "png"));

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::arms::{SEARCH, diverged, searches, test_accuracies, trials, winners};
 use super::statistics::{mean, standard_deviation};
 use super::{Calibration, Comparison, Judgement, Unit};
-use crate::record::TrialRow;
+use crate::record::{TrialRow, number};
 
 /// An arm as the answer speaks of it.
 #[derive(Clone, Debug)]
@@ -54,6 +54,56 @@ impl Answer<'_> {
 
     fn comparison(&self, arm: &str) -> Option<&Comparison> {
         self.comparisons.iter().find(|(name, _)| name == arm)?.1.as_ref()
+    }
+
+    /// The columns of `differences.csv`.
+    pub const DIFFERENCES: &'static [&'static str] = &[
+        "arm",
+        "about",
+        "baseline",
+        "unit",
+        "searches",
+        "n",
+        "difference",
+        "low",
+        "high",
+        "p",
+        "holm_p",
+        "tost_p",
+        "verdict",
+        "searches_needed",
+    ];
+
+    /// Every other arm against the baseline, a row each: differences are shares of test images.
+    pub fn differences(&self) -> Vec<Vec<String>> {
+        let about = |name: &str| {
+            let arm = self.arms.iter().find(|arm| arm.name == name);
+            arm.map_or(String::new(), |arm| arm.about.clone())
+        };
+        let row = |(arm, found): &(String, Option<Comparison>)| {
+            let found = found.as_ref()?;
+            let unit = match found.unit {
+                Unit::Search => "search",
+                Unit::Pair => "pair",
+            };
+            Some(vec![
+                arm.clone(),
+                about(arm),
+                self.baseline().to_owned(),
+                unit.to_owned(),
+                found.searches.to_string(),
+                found.n.to_string(),
+                number(found.difference),
+                number(found.low),
+                number(found.high),
+                number(found.p),
+                number(found.holm_p),
+                number(found.tost_p),
+                found.verdict.name().to_owned(),
+                found.searches_needed.map_or(String::new(), |needed| needed.to_string()),
+            ])
+        };
+        self.comparisons.iter().filter_map(row).collect()
     }
 
     /// The verdict in one sentence.

@@ -71,7 +71,7 @@ pub fn splice(path: &Path, root: &Path) -> Result<Spliced, ReportError> {
 /// The section that a marker asks for; a fault of the marker itself comes as a text.
 fn section(marker: &str, root: &Path) -> Result<String, Result<String, ReportError>> {
     let mut words = words(marker).into_iter();
-    let usage = "write <!-- report FOLDER/TABLE.csv columns=A,B COLUMN=VALUE rows=N digits=N -->";
+    let usage = "write <!-- report FOLDER/TABLE.csv columns=A,B COLUMN=VALUE rows=N digits=N percent=A sort=A -->";
     let file = words.next().ok_or_else(|| Ok(format!("no table is named: {usage}")))?;
     let mut selection = Selection::default();
     for word in words {
@@ -87,6 +87,8 @@ fn section(marker: &str, root: &Path) -> Result<String, Result<String, ReportErr
             "columns" => selection.columns = list(),
             "rows" => selection.rows = Some(count()?),
             "digits" => selection.digits = Some(count()?),
+            "percent" => selection.percent = list(),
+            "sort" => selection.sort = Some(value.trim().to_owned()),
             column => selection.filters.push((column.to_owned(), list())),
         }
     }

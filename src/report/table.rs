@@ -27,6 +27,10 @@ pub struct Selection {
     pub rows: Option<usize>,
     /// Digits that count of a number.
     pub digits: Option<usize>,
+    /// Column of numbers by which rows are sorted, the largest first; rows without a number come last.
+    pub sort: Option<String>,
+    /// Columns of shares that are shown in percent (or points), their intervals too.
+    pub percent: Vec<String>,
 }
 
 /// Columns whose ends stand in `low` and `high` beside them.
@@ -89,25 +93,40 @@ impl Table {
         let has_estimate = chosen.iter().any(|(place, _)| self.is_estimate(*place));
         let is_end = |place: usize| ends.is_some_and(|(low, high)| place == low || place == high);
         chosen.retain(|(place, _)| !(has_estimate && is_end(*place)));
+        let mut percent = Vec::new();
+        for column in &selection.percent {
+            percent.push(self.place(column)?);
+        }
         let cell = |row: &[String], place: usize| {
-            let text = rounded(&row[place], digits);
+            let scaled = |at: usize| match (percent.contains(&place), row[at].parse::<f64>()) {
+                (true, Ok(share)) => (100.0 * share).to_string(),
+                _ => row[at].clone(),
+            };
+            let text = rounded(&scaled(place), digits);
             match ends.filter(|_| self.is_estimate(place) && !text.is_empty()) {
                 Some((low, high)) if !row[low].is_empty() && !row[high].is_empty() => {
                     // The interval's width is known less well than its ends.
                     let known = digits.saturating_sub(1).clamp(1, 9) as u8;
-                    let ends = [place, low, high].map(|at| row[at].parse().unwrap_or(f64::NAN));
-                    estimate_in_words(ends[0], ends[1], ends[2], known).unwrap_or_else(|| {
-                        let ends = [low, high].map(|at| rounded(&row[at], digits));
+                    let at = |at: usize| scaled(at).parse().unwrap_or(f64::NAN);
+                    let words = estimate_in_words(at(place), at(low), at(high), known);
+                    words.unwrap_or_else(|| {
+                        let ends = [low, high].map(|at| rounded(&scaled(at), digits));
                         format!("{text} [{}, {}]", ends[0], ends[1])
                     })
                 }
                 _ => text,
             }
         };
-        let rows = self
-            .rows
-            .iter()
-            .filter(|row| filters.iter().all(|(place, texts)| texts.contains(&row[*place])))
+        let is_kept =
+            |row: &&Vec<String>| filters.iter().all(|(place, texts)| texts.contains(&row[*place]));
+        let mut kept: Vec<&Vec<String>> = self.rows.iter().filter(is_kept).collect();
+        if let Some(column) = &selection.sort {
+            let place = self.place(column)?;
+            let number = |row: &[String]| row[place].parse().unwrap_or(f64::NEG_INFINITY);
+            kept.sort_by(|a, b| number(b).total_cmp(&number(a)));
+        }
+        let rows = kept
+            .into_iter()
             .take(selection.rows.unwrap_or(usize::MAX))
             .map(|row| chosen.iter().map(|(place, _)| cell(row, *place)).collect())
             .collect();
@@ -209,6 +228,28 @@ mod tests {
                 texts(&["lpi", "lr", "1", "0.5", "2"]),
             ],
         }
+    }
+
+    #[test]
+    fn rows_are_sorted_by_a_number() {
+        let selection =
+            Selection { sort: Some("importance".into()), rows: Some(2), ..Selection::default() };
+        let sorted = table().select(&selection).expect("has the column");
+        let names: Vec<&str> = sorted.rows.iter().map(|row| row[1].as_str()).collect();
+        assert_eq!(names, ["lr", "l_r"]);
+    }
+
+    #[test]
+    fn shares_are_shown_in_percent() {
+        let selection = Selection {
+            columns: vec!["parameter".into(), "importance".into()],
+            percent: vec!["importance".into()],
+            ..Selection::default()
+        };
+        let shown = table().select(&selection).expect("has the columns").markdown();
+        assert!(shown.contains("| l_r | 26.1 [22.6, 30.5] |"), "{shown}");
+        let missing = Selection { percent: vec!["share".into()], ..Selection::default() };
+        assert!(table().select(&missing).is_err());
     }
 
     #[test]
