@@ -102,7 +102,7 @@ need_data() {
 }
 
 case $what in
-  quick) echo 'cost: 8 to 12 minutes on 2 cores, most of it layer_lr and search_priority; no data needed' ;;
+  quick) echo 'cost: 8 minutes on 2 cores beside other work, most of it layer_lr and search_priority; no data needed' ;;
   standard)
     echo 'cost, by the manifests of the checked-in runs (2 cores, beside other work):'
     total=0

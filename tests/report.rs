@@ -106,6 +106,13 @@ fn sections_of_a_readme_are_renewed_and_checked() {
     let text = fs::read_to_string(&readme).unwrap();
     assert!(text.contains("| x1 | ") && text.contains("--objective steep-3"), "{text}");
     command(&["--check"]).assert().success();
+    // Several files at once; the one that is wrong is named.
+    let second = folder.path().join("second.md");
+    fs::write(&second, format!("{marker}\nold\n<!-- /report -->\n")).unwrap();
+    let mut both = report();
+    both.current_dir(folder.path()).args(["--readme", "README.md,second.md", "--check"]);
+    let message = failure(&both.assert().code(2));
+    assert!(message.contains("second.md, line 1") && !message.contains("README.md, line"));
 }
 
 #[test]
@@ -131,6 +138,27 @@ fn ugly_folders_are_named_or_shown_for_what_they_are() {
         page.contains("trials.csv: 1 rows") && page.contains("other.csv: 2 rows"),
         "{page:.500}"
     );
+    // Another program's table under our name, and tables with nothing in them.
+    let other = folder.path().join("other");
+    fs::create_dir(&other).unwrap();
+    fs::write(other.join("trials.csv"), "run,lr,acc\n1,.1,.5\n").unwrap();
+    let message = failure(&report().arg(&other).assert().code(2));
+    assert!(
+        message.contains("column `trial` is missing") && message.contains("importance --trials")
+    );
+    for rows in ["", "0,a,complete,NaN,inf,,NaN\n", "0,a,diverged,,,,.1\n1,a,failed,,,,\n"] {
+        let trials =
+            format!("trial,arm,status,value,validation_accuracy,test_accuracy,hp.lr\n{rows}");
+        fs::write(other.join("trials.csv"), trials).unwrap();
+        report().arg(&other).arg("--tensorboard").assert().success();
+        let page = fs::read_to_string(other.join("report.html")).unwrap();
+        let count = rows.lines().count();
+        assert!(page.contains(&format!("trials.csv: {count} rows")), "{rows}");
+        assert!(rows.contains("diverged") || page.contains("no data for a figure"), "{rows}");
+        let events = fs::read_dir(other.join("tensorboard")).map_or(0, Iterator::count);
+        assert_eq!(events, count, "{rows}");
+        let _ = fs::remove_dir_all(other.join("tensorboard"));
+    }
     let message = failure(&report().arg(&foreign).args(["--width", "99999"]).assert().code(2));
     assert!(message.contains("--width"), "{message}");
 }

@@ -28,7 +28,7 @@ pub enum FigureError {
     },
     /// A table lacks a column.
     #[error(
-        "{}, line 1: column `{column}` is missing; was this file written by another version?",
+        "{}, line 1: column `{column}` is missing: a table of another program or version (`importance --trials FILE --target COLUMN` reads any table with a row a run)",
         path.display()
     )]
     Column {
