@@ -136,6 +136,8 @@ fn mistakes_are_explained() {
         ("--objective ishigami --groups a=x1;b=x*", vec!["--groups", "x1", "two groups"]),
         ("--objective ishigami --samples 0", vec!["--samples"]),
         ("--objective ishigami --levels 3", vec!["--levels"]),
+        ("--objective ishigami --second-order", vec!["--second-order", "--method sobol"]),
+        ("--objective ishigami --method oat --unscrambled", vec!["--unscrambled", "shapley"]),
         ("--objective ishigami --noise-variance -1", vec!["--noise-variance"]),
         ("--objective ishigami --method rate-map", vec!["rate-map", "--objective"]),
         ("--objective ishigami --space none.toml", vec!["none.toml"]),

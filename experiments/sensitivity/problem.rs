@@ -35,6 +35,17 @@ impl Problem {
         samples: usize,
     ) -> anyhow::Result<Self> {
         let sweep = &flags.sweep;
+        for (flag, is_set, methods) in [
+            ("--second-order", sweep.second_order, &["sobol"] as &[&str]),
+            ("--unscrambled", sweep.unscrambled, &["sobol", "shapley"]),
+        ] {
+            anyhow::ensure!(
+                !is_set || methods.contains(&method.name()),
+                "{flag}: {} has no such thing; give it with --method {}",
+                method.name(),
+                methods.join(" or ")
+            );
+        }
         let factors = Factor::all(&space);
         let dummy = factors.iter().position(|factor| factor.name.starts_with(DUMMY));
         let noise = match (sweep.noise_variance, dummy) {

@@ -202,8 +202,9 @@ fn size_without_noise(
     let at_most = unfolded(size.value, square.value.sqrt());
     let at_least = least.value.max(middle.value.abs()).clamp(0.0, at_most);
     let value = (size.value - by_noise).clamp(at_least, at_most);
-    let interval = Interval { low, high }.hull(Interval { low: value, high: value });
-    Estimated { value, interval }
+    // Noise that is said to be larger than what is seen leaves bounds that contradict each other.
+    let interval = Interval { low: low.min(high), high: low.max(high) };
+    Estimated { value, interval: interval.hull(Interval { low: value, high: value }) }
 }
 
 /// Deviation (n − 1) of effects without their noise.

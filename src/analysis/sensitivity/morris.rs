@@ -127,6 +127,12 @@ impl Method for Morris {
         if analysis.variance == 0.0 {
             analysis.note("all values are alike: no factor has an effect within this box");
         }
+        if analysis.noise_variance.is_some_and(|noise| noise > analysis.variance) {
+            analysis.note(
+                "the noise has a larger variance than the values of all runs: nothing is left for the \
+                 hyperparameters; was it given in the value's units, squared?",
+            );
+        }
         if has_noise {
             analysis.note(
                 "noise makes effects larger and is taken out of mu_star and sigma. What it leaves \
