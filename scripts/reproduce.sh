@@ -76,7 +76,7 @@ PY
 # What has no manifest: simulations of the protocol, and speed, which no one gets twice the same.
 declare -A measures=(
   [results/layer_lr/planted]='about 10 min, needs NumPy'
-  [results/layer_lr/control]='CONTROL'
+  [results/layer_lr/control]='about 4 min'
   [results/throughput]='1 h, sets up PyTorch and Ray'
 )
 measure() {
