@@ -159,8 +159,11 @@ fn run(flags: &Flags) -> anyhow::Result<()> {
     let settings = json!({
         "source": recorded.source,
         "target": recorded.target,
-        // By this name figures know what it is.
-        "metric": recorded.target.strip_prefix("validation_").unwrap_or(&recorded.target),
+        // By this name figures know what it is; what a foreign table means by it is not known.
+        "metric": match (&flags.trials.journal, &recorded.manifest) {
+            (None, None) => "value",
+            _ => recorded.target.strip_prefix("validation_").unwrap_or(&recorded.target),
+        },
         "direction": recorded.direction.name(),
         "measure": "log parameters in log measure; boxes as the trials were drawn from",
         "space": observations
@@ -196,7 +199,10 @@ fn run(flags: &Flags) -> anyhow::Result<()> {
     let trials = observations.rows.len() as u64;
     manifest.update("complete", started.elapsed().as_secs_f64(), trials, 0);
     let mut manifest = json!(manifest);
-    // What the trials were made with.
+    // What the trials were made with, which is not what reads them.
+    if recorded.manifest.is_none() {
+        manifest["device"] = json!(null);
+    }
     for key in ["dataset", "net", "device", "operations"] {
         if let Some(value) = recorded.manifest.as_ref().map(|m| &m[key]).filter(|v| !v.is_null()) {
             manifest[key] = value.clone();

@@ -39,11 +39,11 @@ struct Flags {
     /// Formats of figures. Example: --format svg
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Format::Svg, Format::Png])]
     format: Vec<Format>,
-    /// Width of figures in pixels [default: 820]; PNG files have twice as many. Example: --width 1200
-    #[arg(long, value_name = "PIXELS", value_parser = pixels, conflicts_with = "font_size")]
+    /// Width of figures in pixels [default: 820], text and all; PNG files have twice as many. Example: --width 1200
+    #[arg(long, value_name = "PIXELS", value_parser = width, conflicts_with = "font_size")]
     width: Option<f64>,
     /// Size of tick labels in pixels [default: 11.5]; figures grow as a whole. Example: --font-size 16
-    #[arg(long, value_name = "PIXELS", value_parser = pixels)]
+    #[arg(long, value_name = "PIXELS", value_parser = font_size)]
     font_size: Option<f64>,
     /// Colours: on white, on near black, or in greys. Example: --theme dark
     #[arg(long, value_enum, default_value_t)]
@@ -64,30 +64,35 @@ struct Flags {
     readme: Vec<PathBuf>,
     /// Write nothing: fail if figures or sections differ from what the tables give. Example: --readme README.md
     /// --check
-    #[arg(long)]
+    #[arg(long, conflicts_with = "out")]
     check: bool,
 }
 
-/// Parses a size that a figure can have.
-fn pixels(text: &str) -> Result<f64, String> {
+/// Parses a width that a figure can have.
+fn width(text: &str) -> Result<f64, String> {
+    size(text, 200.0, 8_000.0)
+}
+
+/// Parses a size that its text can have.
+fn font_size(text: &str) -> Result<f64, String> {
+    size(text, 3.0, 110.0)
+}
+
+fn size(text: &str, least: f64, most: f64) -> Result<f64, String> {
     match text.parse::<f64>() {
-        Ok(size) if (4.0..=8_000.0).contains(&size) => Ok(size),
-        _ => Err("must be a number of pixels from 4 to 8000".into()),
+        Ok(size) if (least..=most).contains(&size) => Ok(size),
+        _ => Err(format!("must be a number of pixels from {least} to {most}")),
     }
 }
 
 impl Flags {
-    fn style(&self) -> anyhow::Result<Style> {
+    fn style(&self) -> Style {
         let zoom = match (self.width, self.font_size) {
             (Some(width), _) => Style::zoom_to_width(width),
             (None, Some(size)) => Style::zoom_to_font(size),
             (None, None) => 1.0,
         };
-        anyhow::ensure!(
-            (0.2..=10.0).contains(&zoom),
-            "--width or --font-size: figures can be 164 to 8,200 pixels wide"
-        );
-        Ok(Style { formats: self.format.clone(), zoom, theme: self.theme })
+        Style { formats: self.format.clone(), zoom, theme: self.theme }
     }
 }
 
@@ -95,17 +100,20 @@ fn main() -> ExitCode {
     cli::run(|| {
         let flags = Flags::parse();
         for folder in &flags.folders {
+            let fault = if folder.exists() { "this is a file" } else { "there is no such folder" };
             anyhow::ensure!(
                 folder.is_dir(),
-                "{}: there is no such folder; name the output folder of an experiment",
+                "{}: {fault}; name the output folder of an experiment",
                 folder.display()
             );
         }
         if flags.check {
             return check(&flags);
         }
-        for readme in &flags.readme {
-            let spliced = splice(readme, Path::new("."))?;
+        // All of them, before one is written.
+        let spliced: Result<Vec<_>, _> =
+            flags.readme.iter().map(|readme| splice(readme, Path::new("."))).collect();
+        for (readme, spliced) in flags.readme.iter().zip(spliced?) {
             replace_file(readme, spliced.text.as_bytes())
                 .with_context(|| format!("writing {}", readme.display()))?;
             cli::say(format_args!(
@@ -156,10 +164,11 @@ fn link(from: &Path, to: &Path) -> String {
 
 /// Figures, tables and the page of the folders.
 fn report(flags: &Flags) -> anyhow::Result<()> {
-    let style = flags.style()?;
+    let style = flags.style();
     let (mut sections, mut figures, mut tables, mut events) = (Vec::<Section>::new(), 0, 0, 0);
     let (out, _) = target(flags, &flags.folders[0]);
-    std::fs::create_dir_all(&out).with_context(|| format!("making {}", out.display()))?;
+    std::fs::create_dir_all(&out)
+        .with_context(|| format!("--out {}: this cannot be a folder", out.display()))?;
     for folder in &flags.folders {
         let (_, inside) = target(flags, folder);
         let drawn = figure::draw(folder, &inside.join("figures"), &style)?;
@@ -178,7 +187,11 @@ fn report(flags: &Flags) -> anyhow::Result<()> {
             true => drawn,
             false => figure::draw(folder, &scratch, &page_style)?,
         };
-        sections.push(section(folder, &for_page, &link(&out, folder))?);
+        let section = section(folder, &for_page, &link(&out, folder))?;
+        for note in section.notes() {
+            eprintln!("note: {}: {note}", folder.display());
+        }
+        sections.push(section);
         let _ = std::fs::remove_dir_all(&scratch);
     }
     let mut said = format!("{figures} figures");
@@ -189,7 +202,7 @@ fn report(flags: &Flags) -> anyhow::Result<()> {
             (None, _) => format!("{} runs", sections.len()),
         };
         let file = out.join("report.html");
-        replace_file(&file, page(&title, &sections).as_bytes())
+        replace_file(&file, page(&title, &sections, flags.theme).as_bytes())
             .with_context(|| format!("writing {}", file.display()))?;
         said += &format!(", {tables} tables as Markdown and LaTeX, and {}", file.display());
     }
@@ -236,7 +249,7 @@ fn check(flags: &Flags) -> anyhow::Result<()> {
         );
         cli::say(format_args!("{name}: {} sections", spliced.sections));
     }
-    let style = flags.style()?;
+    let style = flags.style();
     for folder in &flags.folders {
         let scratch = std::env::temp_dir().join(format!("strata-report-{}", std::process::id()));
         let drawn = figure::draw(folder, &scratch, &style);

@@ -6,34 +6,40 @@
 #   scripts/reproduce.sh standard --data-dir DIR      # every run under results/ by the command in its manifest
 #   scripts/reproduce.sh full --data-dir DIR          # the experiments with --preset full
 #
-# --out DIR (default: scratch/reproduce) takes what is made; checked-in results are only read. --only TEXT takes the
-# runs whose names have TEXT in them. --dry-run says what it would cost and stops. Killed or stopped with Ctrl-C,
-# the same command goes on where it was. DIR holds CIFAR-10's binary files.
+#   --data-dir DIR   CIFAR-10's binary files
+#   --out DIR        takes what is made (default: scratch/reproduce); checked-in results are only read
+#   --only TEXT      runs whose names have TEXT in them
+#   --dry-run        says what it would cost, and stops
+#
+# Killed or stopped with Ctrl-C, the same command goes on where it was.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-usage() { sed -n '4,7p' "$0" | sed 's/^# *//' >&2; exit 2; }
-what=${1:-} data= out=scratch/reproduce only= dry=
-[ $# -gt 0 ] && shift
+usage() { sed -n '2,14p' "$0" | sed 's/^# \{0,1\}//'; }
+fault() { echo "error: $*" >&2; usage >&2; exit 2; }
+what= data= out=scratch/reproduce only= dry=
 while [ $# -gt 0 ]; do
   case $1 in
+    --help | -h) usage; exit ;;
+    quick | standard | full) [ -z "$what" ] || fault "$what or $1?"; what=$1; shift ;;
     --data-dir | --out | --only)
-      [ $# -gt 1 ] || { echo "$1 needs a value" >&2; usage; }
+      [ $# -gt 1 ] || fault "$1 needs a value"
       case $1 in --data-dir) data=$2 ;; --out) out=$2 ;; --only) only=$2 ;; esac
       shift 2 ;;
     --dry-run) dry=1; shift ;;
-    *) echo "unknown: $1" >&2; usage ;;
+    *) fault "unknown: $1" ;;
   esac
 done
-case $what in quick | standard | full) ;; *) echo 'say quick, standard or full' >&2; usage ;; esac
+[ -n "$what" ] || fault 'say quick, standard or full'
 
 bin=target/release
 # A value of a manifest, which has a line a key.
 value() { sed -n "s/^  \"$2\": \"\{0,1\}\([^\"]*[^\",]\)\"\{0,1\},\{0,1\}$/\1/p" "$1" | head -n 1; }
-# Whole runs: a run may have parts with manifests of their own.
+# Whole runs that are checked in: a run may have parts with manifests of their own, and other runs may lie beside them.
+checked_in=$( (git ls-files 'results/*/manifest.json' 2>/dev/null || find results -name manifest.json) | sort)
 manifests() {
-  find results -name manifest.json | sort | while read -r manifest; do
-    [ -e "$(dirname "$(dirname "$manifest")")/manifest.json" ] || echo "$manifest"
+  for manifest in $checked_in; do
+    grep -qxF "$(dirname "$(dirname "$manifest")")/manifest.json" <<<"$checked_in" || echo "$manifest"
   done
 }
 minutes() { awk -v s="$1" 'BEGIN { if (s < 90) printf "%.0f s", s; else if (s < 5400) printf "%.0f min", s / 60; else printf "%.1f h", s / 3600 }'; }
@@ -96,11 +102,16 @@ measure() {
 
 need_data() {
   [ -n "$data" ] && [ -e "$data/test_batch.bin" ] && return
-  echo "$what needs --data-dir DIR with CIFAR-10's binary files (data_batch_1.bin … test_batch.bin);" >&2
+  echo "error: $what needs --data-dir DIR with CIFAR-10's binary files (data_batch_1.bin … test_batch.bin);" >&2
   echo "train --download --data-dir DIR fetches them" >&2
   exit 2
 }
+[ "$what" = quick ] || [ -n "$dry" ] || need_data
 
+# --only must have something to choose.
+names=$(manifests; printf '%s\n' "${!measures[@]}")
+[ "$what" = standard ] || names='tune layer_lr sensitivity search_priority importance'
+wanted "$names" || fault "--only $only: there is none among" $names
 case $what in
   quick) echo 'cost: 8 minutes on 2 cores beside other work, most of it layer_lr and search_priority; no data needed' ;;
   standard)
@@ -119,7 +130,6 @@ case $what in
     echo "  in all: $(minutes "$total") for the runs" ;;
   full) echo 'cost: days; each experiment says its own first:' ;;
 esac
-if [ "$what" = full ] || { [ "$what" = standard ] && [ -z "$dry" ]; }; then need_data; fi
 [ -n "$dry" ] && [ "$what" != full ] && exit 0
 
 cargo build --release --bins
@@ -173,7 +183,9 @@ case $what in
       wanted "$measure" && measure "$measure"
     done ;;
   full)
-    full=(--dataset cifar10 --data-dir "$data" --preset full)
+    # Without data, the cost is that of synthetic images.
+    full=(--preset full)
+    [ -n "$data" ] && full+=(--dataset cifar10 --data-dir "$data")
     for experiment in layer_lr sensitivity search_priority; do
       wanted "$experiment" || continue
       "$bin/$experiment" "${full[@]}" --dry-run

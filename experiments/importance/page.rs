@@ -7,13 +7,20 @@ use strata::search::Direction;
 
 use super::tables::Everything;
 
+/// R² on unseen trials below which the terminal says so too.
+const POOR_FIT: f64 = 0.5;
+
 /// A line a method for the terminal.
 pub fn headline(assessment: &Assessment) -> Vec<String> {
-    assessment
-        .methods
-        .iter()
-        .map(|result| format!("{}: {}", result.method, result.statement))
-        .collect()
+    let fit = match assessment.fit < POOR_FIT {
+        true => format!(" (its forest predicts unseen trials with R² {:.2} only)", assessment.fit),
+        false => String::new(),
+    };
+    let line = |result: &MethodResult| {
+        let fit = if result.method == "ped-anova" { "" } else { fit.as_str() };
+        format!("{}: {}{fit}", result.method, result.statement)
+    };
+    assessment.methods.iter().map(line).collect()
 }
 
 /// `summary.md`, without its figures.

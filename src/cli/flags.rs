@@ -15,12 +15,12 @@ use crate::train::{DecayMode, Method, Schedule};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Preset {
-    /// A first answer within two minutes.
+    /// A first answer within minutes.
     #[default]
     Quick,
-    /// Firmer evidence within half an hour.
+    /// Firmer evidence: half an hour to two hours on 2 cores.
     Standard,
-    /// The whole data set, for a report; hours.
+    /// The whole data set, for a report: half a day to days.
     Full,
 }
 

@@ -216,7 +216,10 @@ pub(super) fn caption(run: &Run, sentences: &[String]) -> String {
     let mut all = sentences.to_vec();
     let space = &run.manifest.search.space;
     if !space.is_empty() {
-        let names = distinct(run.rankings.order());
+        let names: Vec<&str> = match run.orders.importance.is_empty() {
+            true => distinct(run.rankings.order()),
+            false => run.orders.importance.iter().map(String::as_str).collect(),
+        };
         let mut described: Vec<&Parameter> =
             names.iter().filter_map(|name| space.iter().find(|p| p.name == **name)).collect();
         if described.is_empty() {

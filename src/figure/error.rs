@@ -28,7 +28,7 @@ pub enum FigureError {
     },
     /// A table lacks a column.
     #[error(
-        "{}, line 1: column `{column}` is missing: a table of another program or version (`importance --trials FILE --target COLUMN` reads any table with a row a run)",
+        "{}, line 1: column `{column}` is missing{hint}",
         path.display()
     )]
     Column {
@@ -36,6 +36,8 @@ pub enum FigureError {
         path: PathBuf,
         /// The column that the figures need.
         column: String,
+        /// What it may be instead, and what to do.
+        hint: &'static str,
     },
     /// A cell does not hold what its column promises.
     #[error(

@@ -30,6 +30,8 @@ pub struct Manifest {
 pub struct SearchSettings {
     /// What is searched by.
     pub metric: Metric,
+    /// Name of the value where it is none of ours, such as the column of a table.
+    pub target: String,
     /// Whether greater values of the metric are better.
     pub maximize: bool,
     /// What proposed the configurations.
@@ -103,6 +105,7 @@ impl SearchSettings {
         let parameters = space.into_iter().flatten();
         Self {
             metric,
+            target: text(&json["target"], "name"),
             maximize,
             sampler: text(&json["sampler"], "name"),
             scheduler: text(&json["scheduler"], "name"),

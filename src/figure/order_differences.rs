@@ -42,7 +42,8 @@ impl Figure for LiveDifferences {
     fn plan(&self, run: &Run) -> Result<Option<Sheet>, FigureError> {
         let what = "Whole searches on the net: mean test accuracy of what is chosen after 25, 50 and 100 % of the \
                     budget, trained again on a fresh seed; the first of a row minus the second, in pairs; bars: \
-                    95 % intervals; verdicts after Holm's correction over all rows.";
+                    95 % intervals; verdicts after Holm's correction over all rows. Shaded: the smallest \
+                    difference that matters, in points.";
         let label = "test accuracy of the first minus the second (points)";
         Ok(sheet(run, label, 100.0, what, |row| row.source == "live"))
     }

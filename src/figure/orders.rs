@@ -86,6 +86,8 @@ pub struct Orders {
     pub screening: Vec<Estimate>,
     /// `live.csv`.
     pub live: Vec<LiveTest>,
+    /// `orders.csv`: hyperparameters, the most important first.
+    pub importance: Vec<String>,
     /// `surrogate.csv`: observed and predicted value.
     pub surrogate: Vec<(f64, f64)>,
     /// Whether the folder holds such tables at all, with or without rows.
@@ -144,8 +146,12 @@ impl Orders {
         let surrogate = rows::read(&path("surrogate.csv"), &["observed", "predicted"], |row| {
             Ok(row.number("observed")?.zip(row.number("predicted")?))
         })?;
+        let importance = rows::read(&path("orders.csv"), &["parameter"], |row| {
+            Ok(row.text("parameter").to_owned())
+        })?;
         Ok(Self {
             arms: arms.unwrap_or_default(),
+            importance: importance.unwrap_or_default(),
             regret,
             comparisons: comparisons.unwrap_or_default(),
             ranks: ranks.unwrap_or_default(),

@@ -76,9 +76,27 @@ impl Figure for Marginals {
         let color = theme::arm(0).color;
         let line = Stroke::solid(color, 2.0);
         let legend = vec![Key::stroke("predicted", line), Key::band("trees", color)];
-        let title = format!("{} by each hyperparameter, averaged over the others", study.measure());
+        let title = marginal_title(&study, &tables.marginals);
         Ok(Some(Sheet { title, legend, panels, rows, caption }))
     }
+}
+
+/// Which hyperparameter moves the prediction most, from where to where.
+fn marginal_title(study: &Study, marginals: &[Response]) -> String {
+    let measure = study.measure();
+    let range = |name: &str| {
+        let of = marginals.iter().filter(|p| p.parameter == name).filter_map(|p| p.value);
+        of.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)))
+    };
+    let names = distinct(marginals.iter().map(|p| p.parameter.as_str()));
+    let ranges = names.into_iter().map(|name| (name, range(name))).filter(|(_, (a, b))| a < b);
+    let widest = ranges.max_by(|a, b| (a.1.1 - a.1.0).total_cmp(&(b.1.1 - b.1.0)));
+    let Some((name, (low, high))) = widest else {
+        return format!("Predicted {measure} by each hyperparameter, averaged over the others");
+    };
+    let name = theme::elide(name, 200.0, theme::TITLE, true);
+    let words = |value: f64| study.words(study.shown(value));
+    format!("{name} moves predicted {measure} most: from {} to {}", words(low), words(high))
 }
 
 fn shown(names: &[&str]) -> String {

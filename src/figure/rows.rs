@@ -98,7 +98,16 @@ pub(super) fn read<T>(
     let header = Header { names };
     if let Some(column) = required.iter().find(|&&c| !header.names.iter().any(|n| n == c)) {
         let column = (*column).to_owned();
-        return Err(FigureError::Column { path: path.to_path_buf(), column });
+        let hint = match header.names.as_slice() {
+            [] => "; the file is empty",
+            [only] if only.is_empty() => "; the file is empty",
+            [only] if only.contains([';', '\t']) => "; separate cells by commas",
+            _ => {
+                ": a table of another program or version (`importance --trials FILE --target COLUMN` reads any table \
+                 with a row a run)"
+            }
+        };
+        return Err(FigureError::Column { path: path.to_path_buf(), column, hint });
     }
     let mut rows = Vec::new();
     for record in reader.records() {

@@ -127,6 +127,8 @@ pub(super) fn marker(marker: Marker, (x, y): Point, radius: f64, color: Color) -
         Marker::Square => filled(4, 1.25, 0.125),
         Marker::Triangle => filled(3, 1.4, -0.25),
         Marker::Diamond => filled(4, 1.3, 0.0),
+        Marker::Down => filled(3, 1.4, 0.25),
+        Marker::Pentagon => filled(5, 1.2, -0.25),
         Marker::Dot | Marker::Speck => {
             let count = if marker == Marker::Dot { 8 } else { 4 };
             vec![Shape::Fill { points: corners(count, radius, 0.0), color, opacity: 1.0 }]

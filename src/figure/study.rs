@@ -83,6 +83,9 @@ impl<'a> Study<'a> {
                 let name = theme::elide(&self.settings.objective, 180.0, theme::LABEL, false);
                 format!("{name} value")
             }
+            Metric::Value if !self.settings.target.is_empty() => {
+                theme::elide(&self.settings.target, 180.0, theme::LABEL, false)
+            }
             Metric::Value => "value".to_owned(),
         }
     }

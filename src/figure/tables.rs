@@ -199,8 +199,8 @@ impl Run {
         }
         let needs_none = !screening.finder.is_empty() || orders.are_there;
         let Some(trials) = trials.or(needs_none.then(Vec::new)) else {
-            let cause = "there is no such file; figures are drawn in the output folder of an \
-                         experiment";
+            let cause = "there is no such file; figures are drawn of the output folder of an experiment \
+                         (`importance --trials FILE --target COLUMN` reads any other table with a row a run)";
             let source = std::io::Error::new(ErrorKind::NotFound, cause);
             return Err(FigureError::Io { action: "read", path, source });
         };

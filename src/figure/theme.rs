@@ -81,6 +81,9 @@ pub(super) enum Marker {
     Square,
     Triangle,
     Diamond,
+    /// A triangle on its tip.
+    Down,
+    Pentagon,
     /// An open circle.
     Ring,
     /// A diagonal cross.
@@ -91,7 +94,14 @@ pub(super) enum Marker {
     Speck,
 }
 
-const MARKERS: [Marker; 4] = [Marker::Circle, Marker::Square, Marker::Triangle, Marker::Diamond];
+const MARKERS: [Marker; 6] = [
+    Marker::Circle,
+    Marker::Square,
+    Marker::Triangle,
+    Marker::Diamond,
+    Marker::Down,
+    Marker::Pentagon,
+];
 const DASHES: [Dash; 4] = [Dash::Solid, Dash::Dashed, Dash::Alternating, Dash::Dotted];
 
 /// The look of one series: colour alone never carries a distinction.

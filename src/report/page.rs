@@ -11,7 +11,7 @@ use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd, html};
 use serde_json::{Value, json};
 
 use super::{ReportError, Table};
-use crate::figure::Drawn;
+use crate::figure::{Drawn, Theme};
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
@@ -42,6 +42,8 @@ pub struct Section {
     link: String,
     /// The folder as the user named it.
     folder: String,
+    /// What a reader has to know of the files.
+    notes: Vec<String>,
 }
 
 /// A table on the page.
@@ -53,12 +55,19 @@ struct Shown {
     /// Rows of the file.
     all: usize,
     is_main: bool,
+    /// Cells that are no numbers, in words.
+    fault: Option<String>,
 }
 
 impl Section {
     /// What the run is about: the heading of its summary, or its name.
     pub fn title(&self) -> &str {
         &self.title
+    }
+
+    /// What a reader has to know of the files: what is missing, and cells that are no numbers.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 }
 
@@ -90,12 +99,22 @@ pub fn section(folder: &Path, drawn: &[Drawn], link: &str) -> Result<Section, Re
             figures.push((figure.name.to_owned(), svg, figure.caption.clone()));
         }
     }
+    let tables = tables(folder)?;
+    let mut notes = Vec::new();
+    if manifest.is_none() {
+        notes.push(
+            "there is no manifest.json: figures cannot say what was run, on what data, on which device"
+                .to_owned(),
+        );
+    }
+    notes.extend(tables.iter().filter_map(|table| table.fault.clone()));
     Ok(Section {
         title: title.unwrap_or(fallback),
+        notes,
         summary,
         command: text("command"),
         figures,
-        tables: tables(folder)?,
+        tables,
         name,
         link: link.to_owned(),
         folder: folder.display().to_string(),
@@ -114,15 +133,30 @@ fn tables(folder: &Path) -> Result<Vec<Shown>, ReportError> {
         let Table { columns, mut rows, .. } = Table::read(&folder.join(&file))?;
         let is_main = Some(&file.as_str()) == main;
         let all = rows.len();
+        let fault = not_finite(&file, &columns, &rows);
         let most = match (is_main, all > TOO_MANY) {
             (true, _) => MAIN_ROWS,
             (false, true) => 0,
             (false, false) => ROWS,
         };
         rows.truncate(most);
-        shown.push(Shown { file, columns, rows, all, is_main });
+        shown.push(Shown { file, columns, rows, all, is_main, fault });
     }
     Ok(shown)
+}
+
+/// Says how many cells of a table are NaN or infinite, and where the first stands: nothing is drawn of them.
+fn not_finite(file: &str, columns: &[String], rows: &[Vec<String>]) -> Option<String> {
+    let is_bad = |cell: &String| cell.parse::<f64>().is_ok_and(|number| !number.is_finite());
+    let count = rows.iter().flatten().filter(|cell| is_bad(cell)).count();
+    let (row, place) = rows
+        .iter()
+        .enumerate()
+        .find_map(|(row, cells)| cells.iter().position(is_bad).map(|place| (row, place)))?;
+    let (line, column, cell) = (row + 2, &columns[place], &rows[row][place]);
+    Some(format!(
+        "{file}: {count} cells are no numbers (the first is `{cell}` in line {line}, column {column}); figures leave them out"
+    ))
 }
 
 /// The first heading of a Markdown text, and the rest as HTML without its pictures.
@@ -161,8 +195,14 @@ fn from_markdown(text: &str) -> (Option<String>, String) {
     (title.filter(|title| !title.is_empty()), page)
 }
 
-/// The page of these sections, called `title`.
-pub fn page(title: &str, sections: &[Section]) -> String {
+/// The page of these sections, called `title`, in the colours of its figures: the light theme follows the reader's
+/// browser.
+pub fn page(title: &str, sections: &[Section], theme: Theme) -> String {
+    let scheme = match theme {
+        Theme::Light => "",
+        Theme::Dark => " data-theme=\"dark\"",
+        Theme::Print => " data-theme=\"light\"",
+    };
     let mut body = String::new();
     let _ = write!(body, "<header><h1>{}</h1>", escape(title));
     if sections.len() > 1 {
@@ -186,7 +226,7 @@ pub fn page(title: &str, sections: &[Section]) -> String {
     // No text of a table may end the script.
     let data = json!(data).to_string().replace("</", "<\\/");
     format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" \
+        "<!DOCTYPE html>\n<html lang=\"en\"{scheme}>\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" \
          content=\"width=device-width, initial-scale=1\">\n<title>{}</title>\n<link rel=\"icon\" \
          href=\"data:,\">\n<style>\n{STYLE}</style>\n</head>\n<body>\n{body}<script \
          type=\"application/json\" id=\"tables\">{data}</script>\n<script>\n{SCRIPT}</script>\n</body>\n</html>\n",
@@ -199,8 +239,16 @@ fn run(body: &mut String, section: &Section, has_heading: bool, data: &mut Vec<V
     if has_heading {
         let _ = writeln!(body, "<h2>{}</h2>", escape(&section.title));
     }
-    let _ = writeln!(body, "<div class=\"summary\">{}</div>", section.summary);
-    if !section.command.is_empty() {
+    for note in &section.notes {
+        let _ = writeln!(body, "<p class=\"note\">Note: {}.</p>", escape(note));
+    }
+    contents(body, section);
+    // What came out, the figures, then the summary's details.
+    let cut = section.summary.find("<h2>").unwrap_or(section.summary.len());
+    let (head, details) = section.summary.split_at(cut);
+    let _ = writeln!(body, "<div class=\"summary\">{head}</div>");
+    // The summary may have said it.
+    if !section.command.is_empty() && !section.summary.contains(&escape(&section.command)) {
         let command = escape(&section.command);
         let _ = writeln!(body, "<p class=\"command\">Made by <code>{command}</code></p>");
     }
@@ -214,12 +262,15 @@ fn run(body: &mut String, section: &Section, has_heading: bool, data: &mut Vec<V
             .replace("<svg ", &format!("<svg class=\"figure\" aria-label=\"{}\" ", escape(name)));
         let _ = writeln!(
             body,
-            "<figure id=\"{}-{name}\">{svg}<figcaption><span class=\"caption\">{}</span> <span>Redraw: \
+            "<figure id=\"{}-{name}\"><div class=\"wide\">{svg}</div><figcaption><span class=\"caption\">{}</span> <span>Redraw: \
              <code>{}</code>.</span></figcaption></figure>",
             anchor(&section.name),
             escape(caption),
             escape(&redraw),
         );
+    }
+    if !details.is_empty() {
+        let _ = writeln!(body, "<div class=\"summary\">{details}</div>");
     }
     for table in &section.tables {
         let number = data.len();
@@ -231,9 +282,11 @@ fn run(body: &mut String, section: &Section, has_heading: bool, data: &mut Vec<V
         };
         let _ = write!(
             body,
-            "<details{open}><summary>{0}: {1} rows{cut}</summary><p><a href=\"{href}\">{0}</a></p>",
+            "<details{open} id=\"{2}-{3}\"><summary>{0}: {1} rows{cut}</summary><p><a href=\"{href}\">{0}</a></p>",
             escape(&table.file),
             table.all,
+            anchor(&section.name),
+            anchor(&table.file),
         );
         let explored = if table.is_main && !table.rows.is_empty() { " data-explore" } else { "" };
         let _ = writeln!(
@@ -247,6 +300,19 @@ fn run(body: &mut String, section: &Section, has_heading: bool, data: &mut Vec<V
         }));
     }
     *body += "</section>\n";
+}
+
+/// Links to the figures and tables of a section.
+fn contents(body: &mut String, section: &Section) {
+    let run = anchor(&section.name);
+    let link = |name: &str, shown: &str| format!("<a href=\"#{run}-{name}\">{}</a>", escape(shown));
+    let figures = section.figures.iter().map(|(name, ..)| link(name, &name.replace('_', " ")));
+    let tables = section.tables.iter().map(|table| link(&anchor(&table.file), &table.file));
+    for (what, links) in [("Figures", figures.collect::<Vec<_>>()), ("Tables", tables.collect())] {
+        if !links.is_empty() {
+            let _ = writeln!(body, "<nav class=\"contents\">{what}: {}</nav>", links.join(" "));
+        }
+    }
 }
 
 fn anchor(name: &str) -> String {
@@ -280,12 +346,14 @@ mod tests {
         let folder = folder(summary, &[("trials.csv", evil), ("curves.csv", "trial\n")]);
         let section = section(folder.path(), &[], "here").expect("is read");
         assert_eq!(section.title, "What came out");
-        let page = page("T & T", &[section]);
+        let page = page("T & T", &[section], Theme::Dark);
         assert_eq!(page.matches("</script>").count(), 2, "{page}");
         assert!(page.contains("<title>T &amp; T</title>") && !page.contains("<script>alert"));
         assert!(page.contains("<div class=\"wide\"><table>") && !page.contains("figures/x.png"));
         assert!(page.contains("trials.csv: 2 rows") && page.contains("curves.csv: 0 rows"));
-        assert!(page.contains("no data for a figure"));
+        assert!(page.contains("no data for a figure") && page.contains("no manifest.json"));
+        assert!(page.contains("<html lang=\"en\" data-theme=\"dark\">"));
+        assert!(page.contains(">curves.csv</a>"), "{page:.2000}");
         // Nothing is asked of a network.
         assert!(!page.contains("http://") && !page.contains("https://"), "{page}");
     }
@@ -297,7 +365,7 @@ mod tests {
         let tables: Vec<_> = tables.iter().map(|(name, text)| (*name, text.as_str())).collect();
         let folder = folder("no heading", &tables);
         let section = section(folder.path(), &[], "x").expect("is read");
-        let page = page("t", &[section.clone(), section]);
+        let page = page("t", &[section.clone(), section], Theme::Light);
         assert!(page.contains("a.csv: 1500 rows; the page holds the first 1000"), "{page:.500}");
         assert!(page.contains("trials.csv: 1500 rows<"), "{page:.500}");
         assert!(page.contains("<nav>"));

@@ -43,7 +43,12 @@ pub fn splice(path: &Path, root: &Path) -> Result<Spliced, ReportError> {
         out.push(line.to_owned());
         let marker = line.trim().strip_prefix(BEGIN);
         at += 1;
-        let Some(marker) = marker else { continue };
+        let Some(marker) = marker else {
+            if line.trim() == END {
+                return Err(fault(at - 1, format!("there is no {BEGIN}… before this marker")));
+            }
+            continue;
+        };
         let begin = at - 1;
         let Some(marker) = marker.strip_suffix("-->") else {
             return Err(fault(begin, "the marker has no --> at its end".into()));
@@ -52,36 +57,40 @@ pub fn splice(path: &Path, root: &Path) -> Result<Spliced, ReportError> {
         let Some(length) = length else {
             return Err(fault(begin, format!("there is no {END} after this marker")));
         };
-        let section = section(marker, root).map_err(|error| match error {
-            Ok(text) => fault(begin, text),
-            Err(error) => error,
-        })?;
+        let section = section(marker, root).map_err(|text| fault(begin, text))?;
         if lines[at..at + length].join("\n") != section.trim_end() {
             changed.push(begin + 1);
         }
         out.extend(section.lines().map(str::to_owned));
-        at += length;
+        out.push(lines[at + length].to_owned());
+        at += length + 1;
         sections += 1;
+    }
+    if sections == 0 {
+        return Err(fault(
+            0,
+            format!("the file has no section: put {BEGIN}TABLE.csv --> and {END} into it"),
+        ));
     }
     let mut text = out.join("\n");
     text.push('\n');
     Ok(Spliced { text, changed, sections })
 }
 
-/// The section that a marker asks for; a fault of the marker itself comes as a text.
-fn section(marker: &str, root: &Path) -> Result<String, Result<String, ReportError>> {
+/// The section that a marker asks for, or what is wrong with it.
+fn section(marker: &str, root: &Path) -> Result<String, String> {
     let mut words = words(marker).into_iter();
     let usage = "write <!-- report FOLDER/TABLE.csv columns=A,B COLUMN=VALUE rows=N digits=N percent=A sort=A -->";
-    let file = words.next().ok_or_else(|| Ok(format!("no table is named: {usage}")))?;
+    let file = words.next().ok_or_else(|| format!("no table is named: {usage}"))?;
     let mut selection = Selection::default();
     for word in words {
         let Some((key, value)) = word.split_once('=') else {
-            return Err(Ok(format!("{word:?} has no '=': {usage}")));
+            return Err(format!("{word:?} has no '=': {usage}"));
         };
         let list = || value.split(',').map(|part| part.trim().to_owned()).collect::<Vec<_>>();
         let count = || {
             let number = value.parse::<usize>();
-            number.map_err(|_| Ok(format!("{word:?}: {value:?} is no whole number")))
+            number.map_err(|_| format!("{word:?}: {value:?} is no whole number"))
         };
         match key {
             "columns" => selection.columns = list(),
@@ -93,7 +102,11 @@ fn section(marker: &str, root: &Path) -> Result<String, Result<String, ReportErr
         }
     }
     let path = root.join(&file);
-    let table = Table::read(&path).and_then(|table| table.select(&selection)).map_err(Err)?;
+    let table = Table::read(&path).and_then(|table| table.select(&selection));
+    let table = table.map_err(|error| error.to_string())?;
+    if table.rows.is_empty() {
+        return Err(format!("no row of {file} is selected"));
+    }
     let manifest = path.parent().map(|folder| folder.join("manifest.json"));
     let manifest = manifest.and_then(|manifest| std::fs::read_to_string(manifest).ok());
     let manifest: Option<serde_json::Value> =
@@ -166,6 +179,9 @@ mod tests {
             ("<!-- report t.csv nobody=1 -->\n<!-- /report -->\n", "no column `nobody`"),
             ("<!-- report u.csv -->\n<!-- /report -->\n", "u.csv"),
             ("<!-- report t.csv\n", "no --> at its end"),
+            ("a\n<!-- report t.csv kind=z -->\n<!-- /report -->\n", "line 2: no row of t.csv"),
+            ("a\n<!-- /report -->\n", "line 2: there is no <!-- report"),
+            ("a\n", "the file has no section"),
         ] {
             let error = spliced(readme).expect_err("is refused").to_string();
             assert!(error.contains(words), "{readme}: {error}");

@@ -16,6 +16,8 @@ use crate::random::{Purpose, derived_seed};
 const TRIALS_A_PARAMETER: usize = 3;
 /// R² on unseen trials below which a forest has learnt too little for a ranking.
 const LEAST_FIT: f64 = 0.1;
+/// R² below which most of what moves the values is not what the forest has learnt.
+const GOOD_FIT: f64 = 0.5;
 /// Points on a marginal curve.
 const POINTS: usize = 33;
 
@@ -145,6 +147,12 @@ pub fn assess(
             .push(format!("{missing} resamples had trials that were all alike, and were left out"));
     }
     let fit = fit(&sample, options, seed);
+    if (LEAST_FIT..GOOD_FIT).contains(&fit) {
+        notes.push(format!(
+            "the forest predicts unseen trials with R² {fit:.2} only: of most that moves the values it knows nothing; \
+             more trials, or repeated ones to see the noise, would tell"
+        ));
+    }
     let rankings = rank(&sample, methods, options, seed, &resampled, fit)?;
     Ok(Assessment {
         interactions: interactions(&sample, options, seed, &resampled),

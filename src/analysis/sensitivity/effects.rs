@@ -201,7 +201,8 @@ fn size_without_noise(
     let by_noise = folded(middle.value, spread + square.value) - folded(middle.value, spread);
     let at_most = unfolded(size.value, square.value.sqrt());
     let at_least = least.value.max(middle.value.abs()).clamp(0.0, at_most);
-    let value = (size.value - by_noise).clamp(at_least, at_most);
+    // The size of the mean is no more than the mean size, whatever noise leaves of it.
+    let value = (size.value - by_noise).clamp(at_least, at_most).max(middle.value.abs());
     // Noise that is said to be larger than what is seen leaves bounds that contradict each other.
     let interval = Interval { low: low.min(high), high: low.max(high) };
     Estimated { value, interval: interval.hull(Interval { low: value, high: value }) }
