@@ -26,6 +26,7 @@ import json
 import os
 import shlex
 import shutil
+import socket
 import sys
 import tempfile
 from pathlib import Path
@@ -103,6 +104,8 @@ def check(options):
         fail(f"--searcher {options.searcher}: there is {', '.join(strata_ray.SEARCHERS)}")
     if options.scheduler not in strata_ray.SCHEDULERS:
         fail(f"--scheduler {options.scheduler}: there is {', '.join(strata_ray.SCHEDULERS)}")
+    if options.scheduler == "pbt" and options.searcher != "random":
+        fail(f"--searcher {options.searcher}: pbt moves the hyperparameters itself; leave the searcher out")
     if options.study and not options.study.is_file():
         fail(f"--study {options.study}: there is no such file")
     has_run = (options.out / "manifest.json").exists()
@@ -120,15 +123,29 @@ def ship(options, binary, folder):
         shutil.copy(binary, folder / strata_ray.SHIPPED)
 
 
-def settings(options, description, replayed):
+def settings(options, description):
     """What the run depends on, as its manifest records it and a resumption compares it."""
-    recorded = description["manifest"]["settings"]
-    recorded.update(
+    chosen = description["manifest"]["settings"]
+    chosen.update(
         objective="cnn", metric=options.metric, direction=description["metrics"][options.metric],
-        engine="ray", sampler=f"ray:{options.searcher}" if replayed is None else "replay",
+        engine="ray", sampler=f"ray:{options.searcher}",
         scheduler=f"ray:{options.scheduler}", grace_period=options.grace_period,
         reduction_factor=options.reduction_factor, brackets=options.brackets,
         perturbation_interval=options.perturbation_interval, seed=options.seed)
+    return chosen
+
+
+def recorded_manifest(options, description):
+    """The manifest of the run that is replayed: what `tune --resume` and `layer_lr --resume` compare with theirs."""
+    path = options.replay / "manifest.json"
+    if not path.is_file():
+        fail(f"--replay {options.replay}: there is no manifest.json")
+    recorded = json.loads(path.read_text())
+    ours, theirs = description["manifest"]["settings"], recorded["settings"]
+    for key in sorted(ours.keys() & theirs.keys() - {"space"}):
+        if ours[key] != theirs[key]:
+            fail(f"--replay: the run in {options.replay} has {key} = {json.dumps(theirs[key])}, not "
+                 f"{json.dumps(ours[key])}: give the flags that it had")
     return recorded
 
 
@@ -149,7 +166,12 @@ def main():
         asker.close()
         replayed = strata.recorded_trials(options.replay, description["parameters"]) if options.replay else None
     except (strata.WorkerFailure, ValueError) as failure:
-        fail(str(failure))
+        # What the worker says of its command line is said of ours.
+        fail(str(failure).removeprefix("the worker ended with status 2: error: "))
+    recorded = recorded_manifest(options, description) if options.replay else None
+    if recorded is not None:
+        # Runs of layer_lr have no choice: they compare accuracies.
+        options.metric = recorded["settings"].get("metric", "accuracy")
     if options.metric not in description["metrics"]:
         fail(f"--metric {options.metric}: there is {', '.join(description['metrics'])}")
     trials = len(replayed) if replayed is not None else options.trials or description["trials"]
@@ -174,7 +196,9 @@ def main():
         fail(str(error))
 
     manifest = description["manifest"]
-    manifest["settings"] = settings(options, description, replayed)
+    manifest["settings"] = settings(options, description) if recorded is None else recorded["settings"]
+    if recorded is not None:
+        manifest.update(experiment=recorded["experiment"], preset=recorded.get("preset"))
     manifest["command"] = shlex.join(["ray_tune.py", *sys.argv[1:]])
     manifest["engine"] = {"name": "ray", "version": ray.__version__, "cpus_per_trial": options.cpus_per_trial,
                           "gpus_per_trial": options.gpus_per_trial}
@@ -196,12 +220,10 @@ def main():
               + (f", {shown}" if shown else ""), flush=True)
 
     strata_ray.STUDY = strata_ray.Study(plan, description, recorder, say)
-    points = [{p["name"]: strata_ray.internal(p, point[p["name"]]) for p in description["parameters"]
-               if p["name"] in point} for point in description["points"]]
     with tempfile.TemporaryDirectory() as shipped:
         ship(options, binary, Path(shipped))
-        run(options, plan, Path(shipped), lambda: strata_ray.StudySearch(inner, domains, plan, points, replayed),
-            strata_ray.scheduler(options.scheduler, options, domains), constants)
+        run(options, plan, Path(shipped), lambda: strata_ray.StudySearch(inner, domains, plan, description["points"], replayed),
+            strata_ray.scheduler(options.scheduler, options, description["parameters"]), constants)
     ended = sum(trial.is_finished for trial in recorder.trials.values())
     # What a scheduler had paused and never called up again has been stopped by it.
     if ended < trials == len(recorder.trials) and options.scheduler == "hyperband":
@@ -236,6 +258,13 @@ def arms(recorder, replayed):
 def run(options, plan, shipped, searcher, chosen, constants):
     environment = {"working_dir": str(shipped), "env_vars": {strata_ray.PLAN: json.dumps(plan)}}
     resources = {"num_cpus": options.local_cpus} if options.address == "local" else {"address": options.address}
+    host, _, port = options.address.rpartition(":")
+    if host and port.isdigit() and "//" not in host:
+        # Ray would try for minutes.
+        try:
+            socket.create_connection((host, int(port)), timeout=10).close()
+        except OSError as error:
+            fail(f"--address {options.address}: {error.strerror or error}")
     try:
         ray.init(runtime_env=environment, include_dashboard=False if options.address == "local" else None,
                  log_to_driver=False, logging_level="ERROR", **resources)

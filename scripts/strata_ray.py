@@ -11,6 +11,7 @@ import pickle
 import shutil
 import sys
 import tempfile
+import types
 from pathlib import Path
 
 import numpy as np
@@ -61,10 +62,9 @@ def external(parameters, config):
             # NumPy's scalars are no JSON.
             value = value.item() if isinstance(value, np.generic) else value
         elif strata.is_stepped(parameter):
-            # The last step may pass the end by rounding, as in Strata.
-            value = min(parameter["low"] + int(value) * parameter["step"], parameter["high"])
+            value = stepped(parameter, value)
         elif parameter["kind"] == "int":
-            value = int(value)
+            value = min(max(int(value), parameter["low"]), parameter["high"])
         else:
             low, high = strata.ends(parameter)
             value = float(min(max(value, low), high))
@@ -72,11 +72,16 @@ def external(parameters, config):
     return strata.active(parameters, values)
 
 
-def internal(parameter, value):
-    """A value as it stands in Ray's configuration."""
-    if strata.is_stepped(parameter):
-        return int(round((value - parameter["low"]) / parameter["step"]))
-    return value
+def stepped(parameter, value):
+    """A stepped value by the number of its step; one that is written out already stays what it is."""
+    if isinstance(value, float):
+        steps = (value - parameter["low"]) / parameter["step"]
+        if abs(steps - round(steps)) < 1e-8:
+            return value
+        value = round(steps)
+    step = min(max(int(value), 0), strata.levels(parameter) - 1)
+    # The last step may pass the end by rounding, as in Strata.
+    return min(parameter["low"] + step * parameter["step"], parameter["high"])
 
 
 def domain(parameter):
@@ -162,6 +167,7 @@ class StrataTrial(tune.Trainable):
     def _forget(self):
         self.run = None
         self.rates = None
+        self.resumed = 0
         self.resume = None
         self.checkpoint = None
         self.retries = 0
@@ -205,14 +211,14 @@ class StrataTrial(tune.Trainable):
         return self._result(line, end["status"], end.get("message", ""), end)
 
     def _started(self, line):
-        self.rates = line["rates"]
+        self.rates, self.resumed = line["rates"], line["epoch"]
 
     def _result(self, line, status, error="", end=None):
         result = {name: math.nan if line.get(name) is None else line[name]
                   for name in ("loss", "accuracy", "train_loss", "train_accuracy")}
         is_epoch = line.get("type") == "epoch"
         result.update(status=status, error=error, record=json.dumps(line) if is_epoch else "",
-                      rates=json.dumps(self.rates or {}), done=status != "running",
+                      rates=json.dumps(self.rates or {}), resumed=self.resumed, done=status != "running",
                       test=json.dumps([(end or {}).get("test_loss"), (end or {}).get("test_accuracy")]))
         return result
 
@@ -257,8 +263,7 @@ class StudySearch(Searcher):
                 config.update({name: recorded[name] for name in ("layer_rates", "test") if name in recorded})
             elif values is not None:
                 # It began before this driver did, and Ray has not heard of it.
-                config.update({p["name"]: internal(p, values[p["name"]]) for p in self.plan["parameters"]
-                               if p["name"] in values})
+                config.update(values)
             else:
                 proposal = self._propose(number, trial_id)
                 if proposal is None:
@@ -334,17 +339,28 @@ def inner_searcher(name, domains, plan):
     if importlib.util.find_spec(IMPORTED.get(package, package)) is None:
         raise ValueError(f"--searcher {name} needs the package {package}: pip install {package}")
     searcher = getattr(importlib.import_module(module), class_name)
+    if name == "optuna":
+        # Its normal distribution is the uniform one over the range, as in Strata's journals.
+        known = {p["name"]: p for p in plan["parameters"]}
+        settings = {"space": {name: optuna_domain(known[name]) for name in domains}}
     seeds = {"optuna": "seed", "hyperopt": "random_state_seed", "bayesopt": "random_state", "hebo": "random_state_seed"}
     if name in seeds:
         settings = {**settings, seeds[name]: plan["study_seed"] % 2**32}
     try:
         inner = searcher(metric=plan["metric"], mode=plan["mode"], **settings)
-        taken = inner.set_search_properties(plan["metric"], plan["mode"], dict(domains))
+        taken = name == "optuna" or inner.set_search_properties(plan["metric"], plan["mode"], dict(domains))
     except (ValueError, TypeError) as error:
         raise ValueError(f"--searcher {name} cannot search this space: {error}") from None
     if taken is False:
         raise ValueError(f"--searcher {name} did not take this space")
     return inner
+
+
+def optuna_domain(parameter):
+    from optuna.distributions import IntDistribution
+    if strata.is_stepped(parameter):
+        return IntDistribution(0, strata.levels(parameter) - 1)
+    return strata.distribution(parameter)
 
 
 class Recorded:
@@ -389,6 +405,10 @@ class Median(Recorded, MedianStoppingRule):
 
 
 class Pbt(Recorded, PopulationBasedTraining):
+    def on_trial_add(self, controller, trial):
+        # Ray refuses searchers beside it; `StudySearch` only numbers the first configurations, which are random.
+        super().on_trial_add(types.SimpleNamespace(search_alg=None), trial)
+
     def _get_new_config(self, trial, trial_to_clone):
         config, operations = super()._get_new_config(trial, trial_to_clone)
         # A trial keeps its number, and so its seed, whatever it takes over.
@@ -398,7 +418,7 @@ class Pbt(Recorded, PopulationBasedTraining):
 SCHEDULERS = ("none", "asha", "hyperband", "median", "pbt")
 
 
-def scheduler(name, options, domains):
+def scheduler(name, options, parameters):
     """The scheduler of Ray called `name`."""
     epochs = options.epochs
     if name == "none":
@@ -411,9 +431,17 @@ def scheduler(name, options, domains):
                          reduction_factor=options.reduction_factor or 3)
     if name == "median":
         return Median(time_attr="training_iteration", grace_period=options.grace_period)
-    mutable = {name: domain for name, domain in domains.items() if name not in ("l1", "l2", "net")}
+    # Checkpoints fit a net of their own sizes only.
+    mutable = {p["name"]: neighbours(p) for p in parameters if is_free(p) and p["name"] not in ("l1", "l2", "net")}
     return Pbt(time_attr="training_iteration", perturbation_interval=options.perturbation_interval,
                hyperparam_mutations=mutable)
+
+
+def neighbours(parameter):
+    """What population-based training moves a value among: a list by steps to the left and right."""
+    if parameter["kind"] == "categorical":
+        return parameter["choices"]
+    return list(range(strata.levels(parameter))) if strata.is_stepped(parameter) else domain(parameter)
 
 
 class Record(tune.Callback):
@@ -428,6 +456,9 @@ class Record(tune.Callback):
     def on_trial_result(self, iteration, trials, trial, result, **info):
         number = self._begin(trial)
         recorder = STUDY.recorder
+        if result.get("resumed"):
+            # For the manifest: who went on from a checkpoint, and from which epoch.
+            recorder.tables.manifest["engine"].setdefault("resumed", {})[str(number)] = result["resumed"]
         recorder.rates(number, json.loads(result.get("rates") or "{}"))
         if result.get("record"):
             line = json.loads(result["record"])
@@ -438,7 +469,7 @@ class Record(tune.Callback):
                 recorder.tables.decision(number, line["epoch"], line[recorder.metric], verdict, *grounds)
         test = json.loads(result.get("test") or "[null, null]")
         if test[1] is not None:
-            recorder.trials[number].test = tuple(test)
+            recorder.tables.test(number, *test)
 
     def on_trial_complete(self, iteration, trials, trial, **info):
         number = self._begin(trial)

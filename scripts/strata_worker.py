@@ -83,7 +83,7 @@ class Worker:
             self.process.stdin.write(json.dumps(message) + "\n")
             self.process.stdin.flush()
         except OSError:
-            raise self.failure("the worker does not read its input") from None
+            raise self.failure(self._death()) from None
 
     def answer(self, timeout):
         """The next line, within `timeout` seconds."""
@@ -124,7 +124,10 @@ class Worker:
             return
         process.kill()
         process.wait()
-        process.stdin.close()
+        try:
+            process.stdin.close()
+        except OSError:
+            pass  # What was on its way to a process that is gone.
         self.errors.close()
 
     def close(self):
@@ -170,7 +173,9 @@ class Worker:
         self.errors.seek(0, os.SEEK_END)
         self.errors.seek(max(0, self.errors.tell() - 2000))
         said = [line for line in self.errors.read().decode(errors="replace").splitlines() if line.strip()]
-        said = f": {said[-1][:300]}" if said else ""
+        # An error is told in its first line; a traceback in its last.
+        errors = [line for line in said if line.startswith("error:")]
+        said = f": {(errors or said[-1:])[0][:300]}" if said else ""
         if code >= 0:
             return f"the worker ended with status {code}{said}"
         name = signal.Signals(-code).name
@@ -456,6 +461,14 @@ class Tables:
         trial.reports[line["epoch"]] = line[self.metric]
         trial.last = line
         return is_news
+
+    def test(self, number, loss, accuracy):
+        """Records the test of a final model."""
+        trial = self.trials[number]
+        trial.test = (loss, accuracy)
+        last = trial.last
+        self.curves.append([[number, last["steps"], "test", field(float(loss)), field(float(accuracy)),
+                             last["images_trained"], f"{last['seconds']:.3f}"]])
 
     def decision(self, number, step, value, verdict, rung=None, cutoff=None, competitors=0):
         row = [number, step, field(value), field(rung), field(cutoff), competitors, verdict]
