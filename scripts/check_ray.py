@@ -177,6 +177,12 @@ def wait_for(condition, seconds, process=None):
         time.sleep(0.1)
 
 
+def start(log, command):
+    """A driver in a process group of its own; what it says, and Ray's report of dead nodes, goes to `log`."""
+    with open(log, "a") as file:
+        return subprocess.Popen([str(part) for part in command], stdout=file, stderr=file, start_new_session=True)
+
+
 def finished_in(out):
     """Rows of finished trials in the tables of a running study."""
     try:
@@ -212,7 +218,7 @@ def kill_node(options, folder):
         nodes = [cluster.add_node(num_cpus=1), cluster.add_node(num_cpus=1)]
         cluster.wait_for_nodes()
         out = folder / "killed"
-        driver = subprocess.Popen([str(part) for part in ray_tune("--address", cluster.address, "--out", out, *flags)])
+        driver = start(folder / "driver.log", ray_tune("--address", cluster.address, "--out", out, *flags))
         # Until all three have trials in the middle, and some trial has finished.
         wait_for(lambda: len(finished_in(out)) >= 1 and sum(len(e) >= 2 for e in epochs_in(out).values()) >= 4, 240, driver)
         before, running = finished_in(out), epochs_in(out)
@@ -246,7 +252,7 @@ def kill_driver(options, folder):
     before = {}
     for kill, wanted in ((1, 1), (2, 4)):
         resume = ["--resume"] if kill > 1 else []
-        driver = subprocess.Popen([str(part) for part in ray_tune("--out", out, *flags, *resume)], start_new_session=True)
+        driver = start(folder / "driver.log", ray_tune("--out", out, *flags, *resume))
         wait_for(lambda: len(finished_in(out)) >= wanted, 240, driver)
         before = finished_in(out)
         os.killpg(driver.pid, signal.SIGKILL)
@@ -317,7 +323,8 @@ def searchers(options, folder):
             print(done.stdout[-2000:], done.stderr[-2000:])
         if study == space and rows:
             first = rows[0]
-            expect((first["hp.lr"], first["hp.momentum"]) == ("0.02", "0.7"), "its point came first")
+            # pbt has changed it meanwhile.
+            expect(scheduler == "pbt" or (first["hp.lr"], first["hp.momentum"]) == ("0.02", "0.7"), "its point came first")
             idle = [row for row in rows if row["hp.optimizer"] == "adamw" and row["hp.momentum"]]
             expect(not idle, "momentum exists with sgd only")
 

@@ -297,9 +297,11 @@ pub(super) fn flags(
     let parsed = command().try_get_matches_from(arguments);
     let parsed = parsed.and_then(|matches| CommonFlags::from_arg_matches(&matches));
     parsed.map_err(|error| {
+        // The reason and the possible values, without the usage that a person at a terminal gets.
         let text = error.render().to_string();
-        let reason = text.trim_start_matches("error: ").lines().next().unwrap_or_default();
-        anyhow::anyhow!("{}", reason.trim_end_matches(':').to_owned())
+        let reason = text.split("\n\n").next().unwrap_or_default();
+        let words: Vec<_> = reason.trim_start_matches("error: ").split_whitespace().collect();
+        anyhow::anyhow!("{}", words.join(" "))
     })
 }
 
