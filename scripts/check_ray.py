@@ -6,7 +6,9 @@
     python3 scripts/check_ray.py kill-node                          # a simulated cluster of 3 nodes loses one
     python3 scripts/check_ray.py kill-driver                        # the driver is killed and the study resumed
     python3 scripts/check_ray.py overhead [--trials 20]             # what driver and worker add to a trial
+    python3 scripts/check_ray.py capacity                           # bytes and reports a second, for docs/scale.md
     python3 scripts/check_ray.py searchers                          # every searcher and scheduler finishes a study
+    python3 scripts/check_ray.py optuna                             # optuna_study.py: processes, one of them killed
     python3 scripts/check_ray.py mistakes                           # one clear error each, status 2
     python3 scripts/check_ray.py all
 
@@ -159,12 +161,13 @@ def failures(options, folder):
            f"nodes without the binary: {rows[0]['error']}")
 
 
-def study_in(out):
-    """The study of a journal, as Optuna opens it."""
+def study_in(out, name="strata", storage=None):
+    """The study of a run's journal, or of a storage, as Optuna opens it."""
     import optuna
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(out / "study.journal")))
-    return optuna.load_study(study_name="strata", storage=storage)
+    path = out / "study.journal" if out.is_dir() else out
+    storage = storage or optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(path)))
+    return optuna.load_study(study_name=name, storage=storage)
 
 
 def wait_for(condition, seconds, process=None):
@@ -293,6 +296,43 @@ def overhead(options, folder):
     expect(share <= 0.05, f"overhead {100 * share:.1f} % of trials of {trained:.1f} s")
 
 
+def capacity(options, folder):
+    """What one driver can carry: the numbers of docs/scale.md."""
+    sys.path.insert(0, str(ROOT / "scripts"))
+    import strata_worker as strata
+    saved = folder / "checkpoints"
+    for layers in (False, True):
+        line = json.dumps({"epochs": 10, "report_layers": layers, "checkpoints": str(saved)})
+        done = subprocess.run([BIN / "train", "--worker", *map(str, SYNTHETIC), "--batch-size", "20"], input=line,
+                              capture_output=True, text=True, check=True)
+        sizes = [len(text) for text in done.stdout.splitlines() if '"type":"epoch"' in text]
+        print(f"        {sum(sizes) / len(sizes):.0f} bytes a line of an epoch {'with' if layers else 'without'} layers")
+    sizes = [path.stat().st_size for path in saved.iterdir()]
+    print(f"        {max(sizes):,} bytes a checkpoint of the tutorial net", flush=True)
+    worker = strata.Worker(BIN / "train", [str(flag) for flag in SYNTHETIC])
+    description = worker.describe(trials=200)
+    worker.close()
+    recorder = strata.Recorder(folder / "recorded", description, description["manifest"], "loss", "minimize")
+    begun, reports = time.perf_counter(), 0
+    for number in range(200):
+        recorder.start(number, {"l1": 16, "l2": 16, "lr": 0.01, "batch_size": 4}, description["seeds"][number])
+        for epoch in range(1, 11):
+            recorder.epoch(number, {"epoch": epoch, "steps": epoch, "loss": 1.0 / 3, "accuracy": 0.1, "train_loss": 2.0 / 3,
+                                    "train_accuracy": 0.1, "images_trained": epoch, "seconds": 1.0 * epoch})
+            reports += 1
+        recorder.end(number, "complete")
+    seconds = time.perf_counter() - begun
+    size = (folder / "recorded/study.journal").stat().st_size
+    print(f"        {1000 * seconds / reports:.2f} ms to record a report, {size / reports:.0f} bytes of journal each", flush=True)
+    for cores in (2, 8):
+        out = folder / f"fast-{cores}"
+        run(ray_tune("--trials", 60, "--scheduler", "none", "--local-cpus", cores, "--binary", FAKE, "--out", out, "--quiet",
+                     "--epochs", 20, *SYNTHETIC), faulty(epochs=20))
+        ends = sorted(trial.datetime_complete for trial in study_in(out).trials)
+        rate = 20 * (len(ends) - cores) / (ends[-1] - ends[cores - 1]).total_seconds()
+        print(f"        {rate:.0f} reports a second through Ray with {cores} trials at a time that train nothing", flush=True)
+
+
 def searchers(options, folder):
     """Every scheduler, and every searcher that is installed, finishes a study."""
     space = folder / "mixed.toml"
@@ -329,6 +369,56 @@ def searchers(options, folder):
             expect(not idle, "momentum exists with sgd only")
 
 
+def optuna_processes(options, folder):
+    """Processes that share a study by its storage; one is killed, and its trial goes on elsewhere."""
+    flags = ["--dataset", "synthetic", "--train-images", 2500, "--validation-images", 100, "--batch-size", 4, "--epochs", 8]
+    space = folder / "space.toml"
+    space.write_text('[space]\noptimizer = { choice = ["sgd", "adamw"] }\nlr = { loguniform = [1e-3, 1e-1] }\n'
+                     'momentum = { quniform = [0.1, 0.9, 0.2], when = { optimizer = "sgd" } }\n'
+                     '[[points]]\nlr = 0.02\noptimizer = "sgd"\nmomentum = 0.7\n')
+    for name, storage, pruner in (("journal", folder / "shared.journal", "none"),
+                                  ("database", f"sqlite:///{folder}/shared.db", "asha")):
+        out = folder / name
+        command = [str(part) for part in (
+            sys.executable, ROOT / "scripts/optuna_study.py", "--study", space, "--storage", storage, "--trials", 8,
+            "--pruner", pruner, "--dead-after", 4, "--out", out, *flags)]
+        print(f"{name}, pruner {pruner}: two processes, one of them killed", flush=True)
+        processes = [start(folder / f"{name}-{index}.log", command) for index in range(2)]
+        kept = storage if name == "database" else None
+
+        def in_the_middle():
+            try:
+                trials = study_in(folder / "shared.journal", storage=kept).trials
+            except KeyError:
+                return False
+            mine = [t for t in trials if t.user_attrs.get("strata:owner", "").endswith(f"-{processes[0].pid}")]
+            return any(t.state.name == "RUNNING" and len(t.intermediate_values) in (2, 3, 4) for t in mine)
+
+        wait_for(in_the_middle, 120, processes[1])
+        os.killpg(processes[0].pid, signal.SIGKILL)
+        processes[0].wait()
+        status = processes[1].wait(timeout=400)
+        run([*command, "--export"])
+        rows = table(out / "trials.csv")
+        words = [row["status"] for row in rows]
+        expect(status == 0 and len(rows) == 8 and set(words) <= {"complete", "pruned"},
+               f"8 trials: {words.count('complete')} complete, {words.count('pruned')} pruned")
+        study = study_in(out, "strata")
+        moved = [trial.user_attrs["strata:continues"] for trial in study.trials if "strata:continues" in trial.user_attrs]
+        expect(moved, f"trials of the killed process that went on elsewhere: {moved}")
+        worker = [BIN / "train", "--worker", *flags]
+        for row in rows:
+            trial = study.trials[int(row["trial"])]
+            line = json.dumps({"hyperparameters": trial.user_attrs["strata:values"], "seed": int(row["seed"])})
+            done = subprocess.run([str(part) for part in worker], input=line, capture_output=True, text=True, check=True)
+            lines = [json.loads(text) for text in done.stdout.splitlines()]
+            straight = [each["loss"] for each in lines if each["type"] == "epoch"][int(row["epochs_run"]) - 1]
+            if straight.hex() != float(row["value"]).hex():
+                expect(False, f"trial {row['trial']} has {row['value']}, and run alone {straight}")
+        print("        compared with each trial run alone, bit for bit", flush=True)
+        run([BIN / "report", out, "--out", folder / f"{name}-report"])
+
+
 def mistakes(options, folder):
     """What a user gets wrong: one clear error, status 2."""
     broken = folder / "broken.toml"
@@ -361,8 +451,8 @@ def mistakes(options, folder):
         shutil.rmtree(folder / "mistake", ignore_errors=True)
 
 
-CHECKS = {"equal": equal, "failures": failures, "kill-node": kill_node, "kill-driver": kill_driver, "overhead": overhead,
-          "searchers": searchers, "mistakes": mistakes}
+CHECKS = {"equal": equal, "failures": failures, "kill-node": kill_node, "kill-driver": kill_driver, "overhead": overhead, "capacity": capacity,
+          "searchers": searchers, "optuna": optuna_processes, "mistakes": mistakes}
 
 
 def main():
