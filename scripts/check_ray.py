@@ -86,7 +86,7 @@ def equal(options, folder):
     trials = 10 if options.small else 16
     studies = [("classic", ROOT / "experiments/spaces/classic.toml"),
                ("per layer", ROOT / "experiments/spaces/layer_rates.toml")]
-    for name, space in studies[1:] if options.small else studies:
+    for name, space in studies:
         print(f"{name}: {trials} trials by tune, and their configurations and seeds on Ray", flush=True)
         ours, theirs = folder / f"{name}-tune", folder / f"{name}-ray"
         command = [BIN / "tune", "--space", space, "--trials", trials, "--scheduler", "none", "--no-test", "--quiet", *flags]
