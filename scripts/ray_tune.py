@@ -271,6 +271,9 @@ def run(options, plan, shipped, searcher, chosen, constants):
     except (ConnectionError, RuntimeError, ValueError) as error:
         fail(f"--address {options.address}: {error}")
     strata_ray.quiet_logs()
+    if options.scheduler in ("hyperband", "pbt"):
+        # Brackets and populations fill only if their trials are there at once, running or not.
+        os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", str(plan["trials"]))
     storage = options.storage or str((options.out / "ray").resolve())
     trainable = tune.with_resources(strata_ray.StrataTrial,
                                     {"cpu": options.cpus_per_trial, "gpu": options.gpus_per_trial})

@@ -3,7 +3,6 @@
 No program of its own: `ray_tune.py` and `optuna_study.py` import it. Needs nothing but Python for the worker
 process; recording a journal needs Optuna. docs/worker.md has the protocol that is spoken here.
 """
-import collections
 import csv
 import fcntl
 import json
@@ -362,7 +361,7 @@ class TornTable:
         self.writer.writerows(rows)
         self.file.flush()
 
-    def sort_unique(self, key, order=()):
+    def sort_unique(self, key):
         """Sorts by trial and step and keeps the last of rows that were written again after an interruption."""
         self.file.close()
         with open(self.path, newline="") as file:
@@ -583,8 +582,7 @@ class Journal:
             if whole != text:
                 path.write_bytes(whole)
         # A driver that was killed while it wrote has left its lock.
-        for lock in (path.with_name(path.name + ".lock"),):
-            lock.unlink(missing_ok=True)
+        path.with_name(path.name + ".lock").unlink(missing_ok=True)
         storage = JournalStorage(JournalFileBackend(str(path)))
         self.study = optuna.create_study(storage=storage, study_name=name, direction=direction, load_if_exists=True)
         self.storage = self.study._storage
@@ -659,7 +657,6 @@ class Recorder:
         self.journal = Journal(out, direction)
         self.journal.recall(self.tables)
         self.metric = metric
-        self.said = collections.Counter()
 
     @property
     def trials(self):
