@@ -49,10 +49,22 @@ struct Flags {
         help_heading = "Training"
     )]
     probes: Vec<ProbeKind>,
+    /// Serve an engine from outside (Ray, Optuna, Slurm, Kubernetes): one JSON configuration a line on
+    /// standard input, one JSON line an epoch on standard output; docs/worker.md has the protocol.
+    /// Flags on the command line are what configurations start from. Example: echo
+    /// '{"hyperparameters": {"lr": 0.05}, "epochs": 2}' | train --worker
+    #[arg(long, help_heading = "Run")]
+    worker: bool,
 }
 
 fn main() -> ExitCode {
-    cli::run(|| train(&cli::parse_with_config()?))
+    cli::run(|| {
+        let flags: Flags = cli::parse_with_config()?;
+        match flags.worker {
+            true => cli::serve_worker(),
+            false => train(&flags),
+        }
+    })
 }
 
 fn train(flags: &Flags) -> anyhow::Result<()> {

@@ -15,22 +15,20 @@ use anyhow::Context;
 use clap::Parser;
 use serde_json::{Value, json};
 use strata::cli::{
-    self, CommonFlags, Preset, PresetImages, Setup, StudyFlags, StudyOutcome, StudyPlan, StudyRun,
+    self, CommonFlags, SearchBudget, Setup, StudyFlags, StudyOutcome, StudyPlan, StudyRun,
 };
 use strata::data::Order;
 use strata::objective::{CnnObjective, FunctionObjective, LayerGroups, check_space};
-use strata::rates::LayerRates;
 use strata::record::RunFolder;
 use strata::search::replay::{ReplayOptions, replay_reports};
 use strata::search::scheduler::scheduler;
 use strata::search::space::Space;
 use strata::search::{Direction, StudySummary, write_decisions};
-use strata::train::RunSettings;
 
 const EXPERIMENT: &str = "tune";
 
-/// Rate where the space searches none.
-const RATE: f64 = 0.03;
+/// Epochs at most in a replay unless told otherwise.
+const DEFAULT_EPOCHS: usize = 10;
 
 /// Searches for good hyperparameters: the classic CIFAR example of Ray Tune by default.
 ///
@@ -44,32 +42,6 @@ struct Flags {
     common: CommonFlags,
     #[command(flatten)]
     study: StudyFlags,
-}
-
-/// The sizes of a search.
-#[derive(Clone, Copy)]
-struct Budget {
-    images: PresetImages,
-    epochs: usize,
-    trials: usize,
-}
-
-fn preset(preset: Preset) -> Budget {
-    let images = |train, validation| PresetImages { train, validation };
-    match preset {
-        // The classic example's epochs and, nearly, its images.
-        Preset::Quick => Budget { images: images(8_000, 2_000), epochs: 10, trials: 20 },
-        Preset::Standard => Budget { images: images(20_000, 5_000), epochs: 10, trials: 100 },
-        Preset::Full => Budget { images: images(45_000, 5_000), epochs: 20, trials: 200 },
-    }
-}
-
-/// The space that is searched unless `--space` names a file.
-fn default_space(net: &str) -> &'static str {
-    match net {
-        "tutorial" => include_str!("spaces/classic.toml"),
-        _ => include_str!("spaces/training.toml"),
-    }
 }
 
 fn main() -> ExitCode {
@@ -86,8 +58,7 @@ fn main() -> ExitCode {
 /// Searches the hyperparameters of a net.
 fn search_net(flags: &Flags) -> anyhow::Result<()> {
     let (common, study) = (&flags.common, &flags.study);
-    let mut budget = preset(common.preset.unwrap_or_default());
-    budget.epochs = common.epochs.unwrap_or(budget.epochs);
+    let mut budget = SearchBudget::new(common);
     budget.trials = study.trials.unwrap_or(budget.trials);
     // Cheap checks first: no minute of loading before a mistake in a flag is reported.
     scheduler(
@@ -97,19 +68,11 @@ fn search_net(flags: &Flags) -> anyhow::Result<()> {
     let setup = Setup::new(common, budget.images, Order::Shuffled)?;
     let layers = setup.net.layers();
     let space =
-        read_space(study.space.as_deref(), default_space(&common.net), &LayerGroups(&layers))?;
-    let batch_size = common.batch_size.unwrap_or(64);
-    let rates = LayerRates::uniform(RATE, &layers)?;
-    let run = RunSettings {
-        diagnostics_every: Some(common.diagnostics_every(batch_size)),
-        ..setup.run_settings(common, budget.epochs, batch_size, rates)
-    };
-    let base = setup.base(common, run, RATE, space.groups.clone());
+        read_space(study.space.as_deref(), cli::default_space(&common.net), &LayerGroups(&layers))?;
+    let base = setup.search_base(common, budget.epochs, space.groups.clone())?;
     check_space(&base, &space).map_err(|error| anyhow::anyhow!("{error}")).context("--space")?;
 
-    let mut settings = setup.settings(common);
-    settings["epochs"] = json!(budget.epochs);
-    settings["batch_size"] = json!(batch_size);
+    let settings = setup.search_settings(common, budget.epochs);
     let search = prepare(flags, space, budget, settings, CnnObjective::METRICS)?;
     let tables = search.epoch_tables()?;
     let stop = cli::stop_on_interrupt();
@@ -138,7 +101,7 @@ fn search_function(flags: &Flags, name: &str) -> anyhow::Result<()> {
     let objective =
         FunctionObjective::new(name, flags.common.epochs.unwrap_or(1) as u64, study.noise)
             .context("--objective")?;
-    let mut budget = preset(flags.common.preset.unwrap_or_default());
+    let mut budget = SearchBudget::new(&flags.common);
     budget.epochs = flags.common.epochs.unwrap_or(1);
     budget.trials = study.trials.unwrap_or(100);
     let space = match &study.space {
@@ -164,7 +127,7 @@ fn read_space(path: Option<&Path>, default: &str, groups: &LayerGroups) -> anyho
 fn prepare(
     flags: &Flags,
     space: Space,
-    budget: Budget,
+    budget: SearchBudget,
     mut settings: Value,
     metrics: &[(&str, Direction)],
 ) -> anyhow::Result<StudyRun> {
@@ -238,7 +201,7 @@ fn replay_recorded(flags: &Flags, recorded: &Path) -> anyhow::Result<()> {
     let options = ReplayOptions::for_metric(metric)
         .with_context(|| format!("--metric {metric}: recorded curves have loss, accuracy"))?;
     let options = ReplayOptions { time: study.replay_time(), seed: common.seed, ..options };
-    let epochs = common.epochs.unwrap_or(preset(Preset::Quick).epochs) as u64;
+    let epochs = common.epochs.unwrap_or(DEFAULT_EPOCHS) as u64;
     let mut scheduler = scheduler(&study.scheduler, &study.scheduler_options(epochs, None))?;
     let mut settings = study.settings(metric, options.direction);
     settings["replay"] = json!(recorded);

@@ -43,31 +43,44 @@ fn read(path: &Path, command: &Command) -> anyhow::Result<Vec<OsString>> {
     let name = || format!("--config {}", path.display());
     let text = fs::read_to_string(path).with_context(|| format!("{}: cannot be read", name()))?;
     let table: Table = text.parse().with_context(|| format!("{}: is no valid TOML", name()))?;
+    if let Some((written, _)) = table.iter().find(|(key, _)| !is_key(command, key)) {
+        let keys = keys(command, "-").join(", ");
+        bail!("{}: unknown key {written:?}; the keys are those of the flags: {keys}", name());
+    }
+    flags(&table, command).with_context(name)
+}
+
+/// Flags that no file or configuration gives.
+const NOT_KEYS: [&str; 3] = ["config", "help", "version"];
+
+/// Whether `key` names a flag; it may be written with underscores.
+pub(super) fn is_key(command: &Command, key: &str) -> bool {
+    keys(command, "-").contains(&key.replace('_', "-"))
+}
+
+/// The keys that name flags, their words joined by `joint`.
+pub(super) fn keys(command: &Command, joint: &str) -> Vec<String> {
+    let flags = command.get_arguments().filter_map(|argument| argument.get_long());
+    flags.filter(|flag| !NOT_KEYS.contains(flag)).map(|flag| flag.replace('-', joint)).collect()
+}
+
+/// Keys and values as flags; all keys name some.
+pub(super) fn flags(table: &Table, command: &Command) -> anyhow::Result<Vec<OsString>> {
     let known = |key: &str| {
         let mut flags = command.get_arguments().filter(|argument| argument.get_long().is_some());
         flags.find(|argument| argument.get_long() == Some(key))
     };
     let mut flags = Vec::new();
-    for (key, value) in &table {
-        // TOML keys may be written with underscores.
-        let (written, key) = (key, key.replace('_', "-"));
-        let Some(flag) = known(&key).filter(|_| key != "config") else {
-            let mut keys: Vec<_> = command.get_arguments().filter_map(|a| a.get_long()).collect();
-            keys.retain(|known| !["config", "help", "version"].contains(known));
-            bail!(
-                "{}: unknown key {written:?}; the keys are those of the flags: {}",
-                name(),
-                keys.join(", ")
-            );
-        };
-        let is_switch = matches!(flag.get_action(), ArgAction::SetTrue);
+    for (key, value) in table {
+        let key = key.replace('_', "-");
+        let is_switch = known(&key).is_some_and(|f| matches!(f.get_action(), ArgAction::SetTrue));
         match (is_switch, value) {
             (true, Value::Boolean(true)) => flags.push(format!("--{key}")),
             (true, Value::Boolean(false)) => {}
-            (true, _) => bail!("{}: {key} is a switch: write {key} = true or false", name()),
+            (true, _) => bail!("{key} is a switch: write true or false"),
             (false, value) => {
-                let text = plain(value)
-                    .with_context(|| format!("{}: {key} takes one value or a list", name()))?;
+                let text =
+                    plain(value).with_context(|| format!("{key} takes one value or a list"))?;
                 flags.push(format!("--{key}={text}"));
             }
         }

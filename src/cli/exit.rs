@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use super::{STOPPED_STATUS, Stopped};
+use super::{STOPPED_STATUS, Stopped, WorkerStopped};
 
 /// Status of every error that a user can cause.
 const ERROR_STATUS: u8 = 2;
@@ -13,7 +13,7 @@ const ERROR_STATUS: u8 = 2;
 pub fn run(main: impl FnOnce() -> anyhow::Result<()>) -> ExitCode {
     match main() {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) if error.is::<Stopped>() => {
+        Err(error) if error.is::<Stopped>() || error.is::<WorkerStopped>() => {
             say_error(format_args!("{error}"));
             ExitCode::from(STOPPED_STATUS)
         }
@@ -35,7 +35,7 @@ pub fn say_error(line: std::fmt::Arguments) {
 }
 
 /// An error and its causes, each said once: many of our messages already quote their cause.
-fn with_causes(error: &anyhow::Error) -> String {
+pub(super) fn with_causes(error: &anyhow::Error) -> String {
     error.chain().map(ToString::to_string).fold(String::new(), |text, cause| match text.as_str() {
         "" => cause,
         said if said.contains(&cause) => text,

@@ -1,7 +1,7 @@
-//! Ctrl-C: the first stops cleanly, the second at once.
+//! Ctrl-C and SIGTERM: the first stops cleanly, the second at once.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use thiserror::Error;
 
@@ -13,18 +13,28 @@ pub const STOPPED_STATUS: u8 = 130;
 #[error("stopped; what is done is kept. Run the same command with --resume to go on")]
 pub struct Stopped;
 
-/// A flag that Ctrl-C raises; a second Ctrl-C ends the process on the spot.
+/// A flag that Ctrl-C raises, and SIGTERM, by which batch systems announce that they will kill. A
+/// second one ends the process on the spot.
 pub fn stop_on_interrupt() -> &'static AtomicBool {
-    static STOP: AtomicBool = AtomicBool::new(false);
-    static INSTALLED: OnceLock<()> = OnceLock::new();
-    INSTALLED.get_or_init(|| {
-        let handler = || {
-            if STOP.swap(true, Ordering::Relaxed) {
+    static STOP: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+    STOP.get_or_init(|| {
+        let stop = Arc::new(AtomicBool::new(false));
+        let raised = stop.clone();
+        let handler = move || {
+            if raised.swap(true, Ordering::Relaxed) {
                 std::process::exit(STOPPED_STATUS.into());
             }
         };
-        // Without a handler Ctrl-C just kills the process, and --resume still works.
+        // Without a handler the signal just kills the process, and --resume still works.
         let _ = ctrlc::set_handler(handler);
-    });
-    &STOP
+        #[cfg(unix)]
+        {
+            use signal_hook::{consts::SIGTERM, flag};
+            // The first finds the flag down and raises it; the second finds it up.
+            let status = STOPPED_STATUS.into();
+            let _ = flag::register_conditional_shutdown(SIGTERM, status, stop.clone());
+            let _ = flag::register(SIGTERM, stop.clone());
+        }
+        stop
+    })
 }

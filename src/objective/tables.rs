@@ -210,7 +210,8 @@ fn curve_row(trial: u64, split: &str, at: &Evaluation, progress: &Progress) -> V
     ]
 }
 
-fn layer_row(trial: u64, row: &LayerRow) -> Vec<String> {
+/// A row of `layers.csv`.
+pub(crate) fn layer_row(trial: u64, row: &LayerRow) -> Vec<String> {
     vec![
         trial.to_string(),
         row.step.to_string(),
