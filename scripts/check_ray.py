@@ -299,6 +299,7 @@ def overhead(options, folder):
 def capacity(options, folder):
     """What one driver can carry: the numbers of docs/scale.md."""
     sys.path.insert(0, str(ROOT / "scripts"))
+    import strata_tables
     import strata_worker as strata
     saved = folder / "checkpoints"
     for layers in (False, True):
@@ -312,7 +313,7 @@ def capacity(options, folder):
     worker = strata.Worker(BIN / "train", [str(flag) for flag in SYNTHETIC])
     description = worker.describe(trials=200)
     worker.close()
-    recorder = strata.Recorder(folder / "recorded", description, description["manifest"], "loss", "minimize")
+    recorder = strata_tables.Recorder(folder / "recorded", description, description["manifest"], "loss", "minimize")
     begun, reports = time.perf_counter(), 0
     for number in range(200):
         recorder.start(number, {"l1": 16, "l2": 16, "lr": 0.01, "batch_size": 4}, description["seeds"][number])

@@ -33,6 +33,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
+import strata_tables  # noqa: E402
+import strata_space  # noqa: E402
 import strata_worker as strata  # noqa: E402
 
 SAMPLERS = ("random", "tpe", "gp", "cma-es", "qmc")
@@ -121,14 +123,14 @@ def suggest(trial, parameters):
     values = {}
     for parameter in parameters:
         name = parameter["name"]
-        if name not in strata.active(parameters, {**values, name: None}):
+        if name not in strata_space.active(parameters, {**values, name: None}):
             continue
         if parameter["kind"] == "categorical":
             values[name] = trial.suggest_categorical(name, parameter["choices"])
         elif parameter["kind"] == "int":
             values[name] = trial.suggest_int(name, parameter["low"], parameter["high"], log=parameter["log"])
         else:
-            low, high = strata.ends(parameter)
+            low, high = strata_space.ends(parameter)
             values[name] = trial.suggest_float(name, low, high, log=parameter.get("log", False),
                                                step=parameter.get("step"))
     return values
@@ -225,7 +227,7 @@ class Process:
                     continue
                 value = line[options.metric]
                 trial.report(value, line["epoch"])
-                trial.set_user_attr("strata:progress", strata.progress(line))
+                trial.set_user_attr("strata:progress", strata_tables.progress(line))
                 if not run.at_end and trial.should_prune():
                     run.stop()
                     ending = states.PRUNED
@@ -255,7 +257,7 @@ def export(options, description, study, manifest):
     """Tables of what the storage holds."""
     for name in ("curves.csv", "layers.csv", "decisions.csv"):
         (options.out / name).unlink(missing_ok=True)
-    tables = strata.Tables(options.out, description, manifest, options.metric, study.direction.name.lower())
+    tables = strata_tables.Tables(options.out, description, manifest, options.metric, study.direction.name.lower())
     words = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
     for trial in study.get_trials(deepcopy=False):
         attributes = trial.user_attrs

@@ -117,7 +117,7 @@ def check(options):
 
 def ship(options, binary, folder):
     """The folder that travels to the nodes: these modules, and the binary unless the nodes have one."""
-    for name in ("strata_worker.py", "strata_ray.py"):
+    for name in ("strata_worker.py", "strata_space.py", "strata_tables.py", "strata_ray.py"):
         shutil.copy(ROOT / "scripts" / name, folder)
     if not options.node_binary:
         shutil.copy(binary, folder / strata_ray.SHIPPED)
@@ -164,7 +164,7 @@ def main():
         asker = strata.Worker(binary, passed)
         description = asker.describe(options.study, options.seed, options.trials or 1000)
         asker.close()
-        replayed = strata.recorded_trials(options.replay, description["parameters"]) if options.replay else None
+        replayed = strata_tables.recorded_trials(options.replay, description["parameters"]) if options.replay else None
     except (strata.WorkerFailure, ValueError) as failure:
         # What the worker says of its command line is said of ours.
         fail(str(failure).removeprefix("the worker ended with status 2: error: "))
@@ -206,7 +206,7 @@ def main():
         before = json.loads((options.out / "manifest.json").read_text())
         unchanged(before["settings"], manifest["settings"])
         manifest["wall_seconds"] = before.get("wall_seconds", 0.0)
-    recorder = strata.Recorder(options.out, description, manifest, options.metric, direction)
+    recorder = strata_tables.Recorder(options.out, description, manifest, options.metric, direction)
     arms(recorder, replayed)
 
     def say(number):
@@ -308,6 +308,7 @@ try:
 except ImportError as error:
     fail(f'{error}: install "ray[tune]==2.60.0" and "optuna>=5,<6", or start this by `uv run {sys.argv[0]}`')
 import strata_ray  # noqa: E402
+import strata_tables  # noqa: E402
 import strata_worker as strata  # noqa: E402
 
 if __name__ == "__main__":

@@ -20,6 +20,8 @@ from ray.tune.schedulers import (AsyncHyperBandScheduler, FIFOScheduler, HyperBa
                                  PopulationBasedTraining, TrialScheduler)
 from ray.tune.search import Searcher
 
+import strata_tables
+import strata_space
 import strata_worker as strata
 
 PLAN = "STRATA_PLAN"
@@ -61,15 +63,15 @@ def external(parameters, config):
         if parameter["kind"] == "categorical":
             # NumPy's scalars are no JSON.
             value = value.item() if isinstance(value, np.generic) else value
-        elif strata.is_stepped(parameter):
+        elif strata_space.is_stepped(parameter):
             value = stepped(parameter, value)
         elif parameter["kind"] == "int":
             value = min(max(int(value), parameter["low"]), parameter["high"])
         else:
-            low, high = strata.ends(parameter)
+            low, high = strata_space.ends(parameter)
             value = float(min(max(value, low), high))
         values[name] = value
-    return strata.active(parameters, values)
+    return strata_space.active(parameters, values)
 
 
 def stepped(parameter, value):
@@ -79,7 +81,7 @@ def stepped(parameter, value):
         if abs(steps - round(steps)) < 1e-8:
             return value
         value = round(steps)
-    step = min(max(int(value), 0), strata.levels(parameter) - 1)
+    step = min(max(int(value), 0), strata_space.levels(parameter) - 1)
     # The last step may pass the end by rounding, as in Strata.
     return min(parameter["low"] + step * parameter["step"], parameter["high"])
 
@@ -95,9 +97,9 @@ def domain(parameter):
         # Ray leaves out the upper end.
         draw = tune.lograndint if parameter["log"] else tune.randint
         return draw(parameter["low"], parameter["high"] + 1)
-    if strata.is_stepped(parameter):
+    if strata_space.is_stepped(parameter):
         # By the number of the step: Ray's quniform knows multiples of the step only.
-        return tune.randint(0, strata.levels(parameter))
+        return tune.randint(0, strata_space.levels(parameter))
     draw = tune.loguniform if parameter["log"] else tune.uniform
     return draw(parameter["low"], parameter["high"])
 
@@ -358,9 +360,9 @@ def inner_searcher(name, domains, plan):
 
 def optuna_domain(parameter):
     from optuna.distributions import IntDistribution
-    if strata.is_stepped(parameter):
-        return IntDistribution(0, strata.levels(parameter) - 1)
-    return strata.distribution(parameter)
+    if strata_space.is_stepped(parameter):
+        return IntDistribution(0, strata_space.levels(parameter) - 1)
+    return strata_tables.distribution(parameter)
 
 
 class Recorded:
@@ -441,7 +443,7 @@ def neighbours(parameter):
     """What population-based training moves a value among: a list by steps to the left and right."""
     if parameter["kind"] == "categorical":
         return parameter["choices"]
-    return list(range(strata.levels(parameter))) if strata.is_stepped(parameter) else domain(parameter)
+    return list(range(strata_space.levels(parameter))) if strata_space.is_stepped(parameter) else domain(parameter)
 
 
 class Record(tune.Callback):
