@@ -136,11 +136,11 @@ def failures(options, folder):
     """A worker that goes wrong is one failed trial with its reason; the study goes on."""
     faults = {"1": "rubbish", "2": "die", "3": "kill", "4": "hang", "5": "memory", "6": "wrong"}
     reasons = {1: "no line of the protocol: 'Illegal instruction", 2: "status 3: cannot find the cheese",
-               3: "SIGKILL (as the system does when memory runs out)", 4: "hung: no line for 3 s",
+               3: "SIGKILL (as the system does when memory runs out)", 4: "hung: no line for 8 s",
                5: "MemoryError", 6: "no proper epoch"}
     out = folder / "failures"
     print("9 trials, 6 of them with a worker that goes wrong in its second epoch", flush=True)
-    run(ray_tune("--trials", 9, "--binary", FAKE, "--epoch-timeout", 3, "--memory-limit", 1, "--scheduler", "none",
+    run(ray_tune("--trials", 9, "--binary", FAKE, "--epoch-timeout", 8, "--memory-limit", 1, "--scheduler", "none",
                  "--out", out, "--quiet", *SYNTHETIC), faulty(faults=faults, epochs=2))
     rows = {int(row["trial"]): row for row in table(out / "trials.csv")}
     for number in range(9):

@@ -151,9 +151,16 @@ class Process:
         while True:
             self.take_up_lost()
             trial = self.ask()
-            if trial is None:
+            if trial is not None:
+                self.run(trial)
+            elif self.others_run():
+                # Should one of them be lost, it goes on here.
+                time.sleep(min(1.0, self.options.dead_after))
+            else:
                 return
-            self.run(trial)
+
+    def others_run(self):
+        return any(trial.state == optuna.trial.TrialState.RUNNING for trial in self.counted())
 
     def counted(self):
         """Trials that count: one that another continues, or that came too many, does not."""

@@ -65,13 +65,16 @@ old, new = map(Path, sys.argv[1:])
 def rows(path):
     with path.open(newline="") as file:
         return [{k: v for k, v in row.items() if "second" not in (k or "")} for row in csv.DictReader(file)]
+# Decisions stand in the order in which trials arrived.
+def ordered(rows, name):
+    return sorted(rows, key=lambda row: sorted(row.items())) if name.name == "decisions.csv" else rows
 same, other = [], []
 for path in sorted(old.rglob("*.csv")):
     name = path.relative_to(old)
     found = new / name
     if not found.exists():
         other.append(f"{name} (not there)")
-    elif rows(path) == rows(found):
+    elif ordered(rows(path), name) == ordered(rows(found), name):
         same.append(str(name))
     else:
         other.append(str(name))
