@@ -221,10 +221,7 @@ impl<'a> Net<'a> {
     /// The space that `--space` names, or `default`.
     fn space(&self, default: &str) -> anyhow::Result<Space> {
         let groups = LayerGroups(&self.layers);
-        Ok(match &self.flags.sweep.space {
-            Some(path) => Space::read(path, &groups)?,
-            None => Space::parse(default, &groups)?,
-        })
+        Ok(Space::read_or(self.flags.sweep.space.as_deref(), default, &groups)?)
     }
 
     /// What runs start from.

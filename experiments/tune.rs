@@ -67,8 +67,11 @@ fn search_net(flags: &Flags) -> anyhow::Result<()> {
     )?;
     let setup = Setup::new(common, budget.images, Order::Shuffled)?;
     let layers = setup.net.layers();
-    let space =
-        read_space(study.space.as_deref(), cli::default_space(&common.net), &LayerGroups(&layers))?;
+    let space = Space::read_or(
+        study.space.as_deref(),
+        cli::default_space(&common.net),
+        &LayerGroups(&layers),
+    )?;
     let base = setup.search_base(common, budget.epochs, space.groups.clone())?;
     check_space(&base, &space).map_err(|error| anyhow::anyhow!("{error}")).context("--space")?;
 
@@ -114,13 +117,6 @@ fn search_function(flags: &Flags, name: &str) -> anyhow::Result<()> {
     let manifest = cli::manifest_without_data(EXPERIMENT, &flags.common, &search.plan.settings);
     let end = search.run(&objective, &[], manifest)?;
     conclude(end, &format!("analytic function {name}"), None)
-}
-
-fn read_space(path: Option<&Path>, default: &str, groups: &LayerGroups) -> anyhow::Result<Space> {
-    match path {
-        Some(path) => Ok(Space::read(path, groups)?),
-        None => Ok(Space::parse(default, groups)?),
-    }
 }
 
 /// Checks everything and claims the folder.

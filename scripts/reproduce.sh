@@ -143,7 +143,7 @@ case $what in
       for folder in $(manifests | xargs -n 1 dirname); do
         "$bin/report" "$folder" --check
       done
-      "$bin/report" --readme README.md,docs/layer_rates.md,docs/hyperparameters.md,docs/search_orders.md --check
+      "$bin/report" --readme "$(grep -l '^<!-- /report -->' README.md docs/*.md | paste -sd,)" --check
     fi
     synthetic=(--dataset synthetic --preset quick)
     quick() {

@@ -7,12 +7,9 @@ use strata::search::Direction;
 
 use super::tables::Everything;
 
-/// R² on unseen trials below which the terminal says so too.
-const POOR_FIT: f64 = 0.5;
-
 /// A line a method for the terminal.
 pub fn headline(assessment: &Assessment) -> Vec<String> {
-    let fit = match assessment.fit < POOR_FIT {
+    let fit = match assessment.fits_poorly() {
         true => format!(" (its forest predicts unseen trials with R² {:.2} only)", assessment.fit),
         false => String::new(),
     };

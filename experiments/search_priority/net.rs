@@ -50,10 +50,8 @@ pub fn compare(flags: &Flags) -> anyhow::Result<()> {
     let setup = Setup::new(common, budget.images, Order::Shuffled)?;
     let layers = setup.net.layers();
     let groups = LayerGroups(&layers);
-    let space = match &own.space {
-        Some(path) => Space::read(path, &groups)?,
-        None => Space::parse(&space::for_training(&common.net, &layers), &groups)?,
-    };
+    let default = space::for_training(&common.net, &layers);
+    let space = Space::read_or(own.space.as_deref(), &default, &groups)?;
     let epochs = common.epochs.unwrap_or(budget.epochs);
     let rates = LayerRates::uniform(RATE, &layers)?;
     let run = setup.run_settings(common, epochs, common.batch_size.unwrap_or(64), rates);

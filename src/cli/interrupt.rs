@@ -30,6 +30,7 @@ pub fn stop_on_interrupt() -> &'static AtomicBool {
         #[cfg(unix)]
         {
             use signal_hook::{consts::SIGTERM, flag};
+            // Not by ctrlc's own feature, which takes SIGHUP too: a run under nohup would stop with it.
             // The first finds the flag down and raises it; the second finds it up.
             let status = STOPPED_STATUS.into();
             let _ = flag::register_conditional_shutdown(SIGTERM, status, stop.clone());

@@ -148,11 +148,12 @@ fn tables(folder: &Path) -> Result<Vec<Shown>, ReportError> {
 /// Says how many cells of a table are NaN or infinite, and where the first stands: nothing is drawn of them.
 fn not_finite(file: &str, columns: &[String], rows: &[Vec<String>]) -> Option<String> {
     let is_bad = |cell: &String| cell.parse::<f64>().is_ok_and(|number| !number.is_finite());
-    let count = rows.iter().flatten().filter(|cell| is_bad(cell)).count();
-    let (row, place) = rows
-        .iter()
-        .enumerate()
-        .find_map(|(row, cells)| cells.iter().position(is_bad).map(|place| (row, place)))?;
+    let mut bad = rows.iter().enumerate().flat_map(|(row, cells)| {
+        let places = cells.iter().enumerate().filter(|(_, cell)| is_bad(cell));
+        places.map(move |(place, _)| (row, place))
+    });
+    let (row, place) = bad.next()?;
+    let count = 1 + bad.count();
     let (line, column, cell) = (row + 2, &columns[place], &rows[row][place]);
     Some(format!(
         "{file}: {count} cells are no numbers (the first is `{cell}` in line {line}, column {column}); figures leave them out"

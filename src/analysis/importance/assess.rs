@@ -16,7 +16,7 @@ use crate::random::{Purpose, derived_seed};
 const TRIALS_A_PARAMETER: usize = 3;
 /// R² on unseen trials below which a forest has learnt too little for a ranking.
 const LEAST_FIT: f64 = 0.1;
-/// R² below which most of what moves the values is not what the forest has learnt.
+/// R² on unseen trials below which most of what moves the values is not what the forest has learnt.
 const GOOD_FIT: f64 = 0.5;
 /// Points on a marginal curve.
 const POINTS: usize = 33;
@@ -40,6 +40,17 @@ pub struct Assessment {
     pub fit: f64,
     /// How many trials counted.
     pub trials: usize,
+}
+
+impl Assessment {
+    /// Whether the forest has learnt less than half of what moves the values.
+    pub fn fits_poorly(&self) -> bool {
+        is_poor(self.fit)
+    }
+}
+
+fn is_poor(fit: f64) -> bool {
+    fit < GOOD_FIT
 }
 
 /// A ranking by one method.
@@ -147,7 +158,7 @@ pub fn assess(
             .push(format!("{missing} resamples had trials that were all alike, and were left out"));
     }
     let fit = fit(&sample, options, seed);
-    if (LEAST_FIT..GOOD_FIT).contains(&fit) {
+    if fit >= LEAST_FIT && is_poor(fit) {
         notes.push(format!(
             "the forest predicts unseen trials with R² {fit:.2} only: of most that moves the values it knows nothing; \
              more trials, or repeated ones to see the noise, would tell"

@@ -17,10 +17,7 @@ pub(super) fn description(setup: &Setup, wanted: &Description) -> anyhow::Result
     let Description { question, common, .. } = wanted;
     let layers = setup.net.layers();
     let groups = LayerGroups(&layers);
-    let space = match &question.space {
-        Some(path) => Space::read(path, &groups)?,
-        None => Space::parse(default_space(&common.net), &groups)?,
-    };
+    let space = Space::read_or(question.space.as_deref(), default_space(&common.net), &groups)?;
     let budget = SearchBudget::new(common);
     let base = setup.search_base(common, budget.epochs, space.groups.clone())?;
     check_space(&base, &space).map_err(|error| anyhow::anyhow!("space: {error}"))?;

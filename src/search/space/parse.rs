@@ -13,6 +13,18 @@ use super::{
 };
 
 impl Space {
+    /// Reads the space file at `path`, or `default`, the text of one, where none is named.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read) and [`parse`](Self::parse).
+    pub fn read_or(
+        path: Option<&Path>,
+        default: &str,
+        groups: &dyn Groups,
+    ) -> Result<Self, SpaceError> {
+        path.map_or_else(|| Self::parse(default, groups), |path| Self::read(path, groups))
+    }
+
     /// Reads a space file; `groups` knows the schemes of per-layer rates.
     ///
     /// # Errors
