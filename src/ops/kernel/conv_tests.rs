@@ -19,7 +19,8 @@ fn blocks() -> impl Strategy<Value = ConvBlock> {
 fn pooled_blocks() -> impl Strategy<Value = ConvBlock> {
     let sizes = (1..4usize, prop_oneof![2..7usize, 14..20usize, 32..34usize], 1..12usize);
     let in_size = (8..24usize, prop_oneof![Just(8usize), Just(16), Just(32), 8..24usize]);
-    let shape = (sizes, in_size, 3..6usize, 3..6usize, 0..2usize);
+    let rows = prop_oneof![3..6usize, Just(5)];
+    let shape = (sizes, in_size, rows, 3..6usize, 0..2usize);
     (shape, any::<bool>(), layouts(), layouts()).prop_map(|(shape, relu, input, output)| {
         let (sizes, in_size, height, width, border) = shape;
         ConvBlock {

@@ -6,7 +6,7 @@
 
 use super::conv_wide::Epilogue;
 use super::fast_fir::{self, MOST_SAMPLES, PARTS, PackParts, Part};
-use super::lanes::{add_scaled, load_all, load_unchecked, relu, store, window_max};
+use super::lanes::{add_scaled, load_all, load_unchecked, minus, relu, store, window_max};
 use super::pack::block_vectors;
 use super::shape::ConvShape;
 use super::width::{Kernel, Vectors};
@@ -137,15 +137,6 @@ fn down(to: &mut [Pixel], len: usize, at: usize, even: Pixel, odd: Pixel, next: 
     to[at] = odd;
     to[3 * len + at] = minus(&even, &odd);
     to[6 * len + at] = minus(&next, &odd);
-}
-
-#[inline(always)]
-fn minus(left: &Pixel, right: &Pixel) -> Pixel {
-    let mut difference = [0.0; RECORD];
-    for channel in 0..RECORD {
-        difference[channel] = left[channel] - right[channel];
-    }
-    difference
 }
 
 /// Values in the result of [`pack_parts`].

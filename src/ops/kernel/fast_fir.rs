@@ -46,7 +46,7 @@ impl Part {
     }
 
     /// The taps of the whole filter that tap `index` of the sub-filter sums: one or two.
-    fn sources(self, index: usize, taps: usize) -> std::ops::Range<usize> {
+    pub(super) fn sources(self, index: usize, taps: usize) -> std::ops::Range<usize> {
         match self {
             Part::Both => 2 * index..taps.min(2 * index + 2),
             Part::Even => 2 * index..2 * index + 1,

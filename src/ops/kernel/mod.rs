@@ -13,8 +13,13 @@ mod batch_norm;
 mod conv_backward;
 mod conv_block;
 mod conv_dense;
+mod conv_forward;
 mod conv_narrow;
 mod conv_narrow_fir;
+#[cfg(target_arch = "x86_64")]
+mod conv_narrow_rows;
+#[cfg(target_arch = "x86_64")]
+mod conv_narrow_rows_avx512;
 mod conv_plain;
 mod conv_slide;
 mod conv_sparse;
@@ -23,6 +28,8 @@ mod conv_wide;
 mod conv_wide_fir;
 mod cross_entropy;
 mod fast_fir;
+#[cfg(target_arch = "x86_64")]
+mod fast_rows;
 mod lanes;
 mod matmul;
 mod mlp;

@@ -142,6 +142,20 @@ impl Vectors {
 }
 
 #[cfg(target_arch = "x86_64")]
+impl Vectors {
+    /// Runs a computation that exists with 16 lanes only.
+    ///
+    /// # Panics
+    /// If there are fewer.
+    #[inline]
+    pub(super) fn run_widest<K: Kernel>(self, kernel: K) -> K::Output {
+        assert_eq!(self.0, Width::Avx512, "see `lanes`");
+        // SAFETY: as in `run`.
+        unsafe { run_avx512(kernel) }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512vl,avx2,fma")]
 fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
     kernel.run::<16, true>()
