@@ -1,6 +1,6 @@
 //! Augmentation of training images: random crops of the padded image, and mirror images.
 
-use super::batch::scale;
+use super::pixels::scale;
 use super::{CHANNELS, IMAGE, PLANE, SIDE};
 use rand::Rng;
 

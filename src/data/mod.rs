@@ -11,6 +11,7 @@ pub mod download;
 pub mod error;
 mod jpeg;
 mod load;
+mod pixels;
 pub mod split;
 pub mod synthetic;
 

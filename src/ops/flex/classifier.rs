@@ -10,7 +10,7 @@ use burn::backend::autodiff::ops::{Backward, NodeGuard, Ops, OpsKind};
 use burn::tensor::Tensor;
 use burn_flex::{Flex, FlexTensor};
 
-use super::super::kernel::{Layout, Linear, LinearGradient, Mlp};
+use super::super::kernel::{Layout, Linear, LinearGradient, Mlp, transpose_images};
 use super::{Opened, Tracked, contiguous, image, open, sizes, stored, tensor, threads, values};
 
 /// See [`crate::ops::classifier`]; none where the kernels do not apply.
@@ -151,21 +151,4 @@ impl<const N: usize> Backward<Flex, N> for ClassifierBackward {
             }
         }
     }
-}
-
-/// Transposes each image from `[rows, columns]` to `[columns, rows]`.
-fn transpose_images(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
-    let mut out = vec![0.0; values.len()];
-    let size = rows * columns;
-    if size == 0 {
-        return out;
-    }
-    for (from, to) in values.chunks_exact(size).zip(out.chunks_exact_mut(size)) {
-        for (column, to) in to.chunks_exact_mut(rows).enumerate() {
-            for (row, to) in to.iter_mut().enumerate() {
-                *to = from[row * columns + column];
-            }
-        }
-    }
-    out
 }

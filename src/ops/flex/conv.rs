@@ -84,6 +84,8 @@ struct State {
     weight: FlexTensor,
     y: FlexTensor,
     places: Vec<u8>,
+    /// Input and weights were found to be finite.
+    finite: bool,
 }
 
 impl Call {
@@ -124,11 +126,11 @@ impl Call {
         let mut output = vec![0.0; block.out_len()];
         let mut places = vec![0; if block.pool { block.out_len() } else { 0 }];
         let bias = bias.as_ref().map(values);
-        block.forward(values(&x), values(&weight), bias, &mut output, &mut places);
+        let finite = block.forward(values(&x), values(&weight), bias, &mut output, &mut places);
         let [height, width] = block.out_size();
         let sizes = [block.shape.batch, block.shape.out_channels, height, width];
         let y = image(output, sizes, block.output);
-        (y.clone(), Arc::new(State { block, x, weight, y, places }))
+        (y.clone(), Arc::new(State { block, x, weight, y, places, finite }))
     }
 }
 
@@ -176,14 +178,20 @@ struct OperandGradients {
 
 impl State {
     fn backward(&self, gradient: FlexTensor, for_x: bool, for_bias: bool) -> OperandGradients {
-        let Self { block, x, weight, y, places } = self;
+        let Self { block, x, weight, y, places, finite } = self;
         let shape = &block.shape;
         let gradient = as_nhwc(gradient);
         let y = as_nhwc(y.clone());
         let mut to_x = for_x.then(|| vec![0.0; shape.input_len()]);
         let mut to_weight = vec![0.0; shape.weight_len()];
         let mut to_bias = for_bias.then(|| vec![0.0; shape.out_channels]);
-        let saved = Saved { input: values(x), weight: values(weight), output: values(&y), places };
+        let saved = Saved {
+            input: values(x),
+            weight: values(weight),
+            output: values(&y),
+            places,
+            finite: *finite,
+        };
         let to = KernelGradients {
             input: to_x.as_deref_mut(),
             weight: &mut to_weight,

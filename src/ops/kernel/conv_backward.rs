@@ -2,10 +2,11 @@
 
 use super::conv_block::{ConvBlock, Gradients, Saved};
 use super::conv_strips::{self, Cut, STRIP, Strips};
-use super::pack::{self, Direction, Mask, PadImage, Transpose};
+use super::pack::{self, Direction, Mask, PadImage};
 use super::parallel::{CHUNK, run_all};
 use super::scratch::Scratch;
 use super::shape::{ConvShape, Layout};
+use super::transpose::Transpose;
 use super::width::{Kernel, Vectors};
 use super::{conv_dense, conv_plain, conv_slide, conv_sparse, conv_wide};
 
@@ -13,7 +14,8 @@ use super::{conv_dense, conv_plain, conv_slide, conv_sparse, conv_wide};
 pub(super) fn backward(block: &ConvBlock, saved: Saved, gradient: &[f32], to: Gradients) {
     let shape = &block.shape;
     let vectors = Vectors::current();
-    if !vectors.run(pack::AllFinite([saved.input, saved.weight, gradient])) {
+    let saved_is_finite = saved.finite || vectors.run(pack::AllFinite([saved.input, saved.weight]));
+    if !(saved_is_finite && vectors.run(pack::AllFinite([gradient]))) {
         return conv_plain::backward(block, saved, gradient, to);
     }
     if block.out_len() == 0 {
@@ -120,6 +122,7 @@ impl<'a> Iterator for Chunks<'a, '_> {
             weight: self.saved.weight,
             output: take(&mut self.saved.output, out),
             places: take(&mut self.saved.places, out),
+            finite: self.saved.finite,
         };
         let input =
             self.input.as_mut().and_then(|input| input.split_off_mut(..image.min(input.len())));
@@ -157,6 +160,7 @@ fn backward_chunk(
     let pixels = out_len / channels;
 
     let mut image = Scratch::zeroed(shape.padded_len() + conv_sparse::SLACK);
+    let as_it_is = block.input == Layout::Nhwc && shape.padding == [0, 0];
     let mut masked = Scratch::take(out_len);
     let mut units = Scratch::zeroed(pixels * lanes);
     let strips = Strips::new(shape);
@@ -172,7 +176,14 @@ fn backward_chunk(
     for (index, (input, gradient)) in
         saved.input.chunks_exact(image_len).zip(gradient.chunks_exact(out_len)).enumerate()
     {
-        vectors.run(PadImage { shape, layout: block.input, image: input, to: &mut image });
+        // What follows an image is read, but not used: only the last one must be copied for it.
+        let rest = &saved.input[index * image_len..];
+        let padded = if as_it_is && rest.len() >= image.len() {
+            &rest[..image.len()]
+        } else {
+            vectors.run(PadImage { shape, layout: block.input, image: input, to: &mut image });
+            &*image
+        };
         if block.relu {
             let output = &saved.output[index * out_len..][..out_len];
             vectors.run(Mask { gradient, output, to: &mut masked });
@@ -202,7 +213,7 @@ fn backward_chunk(
         let places = block.pool.then(|| &saved.places[index * out_len..][..out_len]);
         let sparse = conv_sparse::Units { shape, gradient: &units, unit_len: lanes, places };
         if block.pool {
-            vectors.run(Cut { strips, image: &image, to: &mut cut });
+            vectors.run(Cut { strips, image: padded, to: &mut cut });
             if index == 0 {
                 conv_sparse::first_row(sparse, strips, &mut first_row);
             }
@@ -225,7 +236,7 @@ fn backward_chunk(
                 bias.iter_mut().zip(pixel).for_each(|(bias, unit)| *bias += unit);
             }
             let outer = conv_dense::Outer {
-                input: &image,
+                input: padded,
                 gradient: &units,
                 size: shape.conv_size(),
                 steps: [shape.stride[0] * shape.padded_row(), shape.stride[1] * shape.in_channels],
@@ -239,7 +250,8 @@ fn backward_chunk(
         }
 
         let Some(to) = &mut input_gradient else { continue };
-        let to = &mut to[index * image_len..][..image_len];
+        let to = &mut to[index * image_len..];
+        let sums_len = nhwc.len();
         if let Some(flipped) = &flipped {
             // The units' filling lanes are no channels of this convolution.
             let pixels = if lanes == channels { &units[..] } else { &masked[..] };
@@ -247,8 +259,11 @@ fn backward_chunk(
             let padded = &mut *padded_gradient;
             vectors.run(PadImage { shape: flipped, layout, image: pixels, to: padded });
             let epilogue = conv_wide::Epilogue { bias: &no_bias, relu: false, pool: false };
-            let target =
-                if block.input == Layout::Nhwc { &mut *to } else { &mut nhwc[..image_len] };
+            let target = if block.input == Layout::Nhwc {
+                &mut to[..image_len]
+            } else {
+                &mut nhwc[..image_len]
+            };
             let (image, weights) = (&*padded_gradient, packed);
             vectors.run(conv_wide::ForwardImage {
                 shape: flipped,
@@ -260,17 +275,23 @@ fn backward_chunk(
             });
             if block.input == Layout::Nchw {
                 let (from, columns) = (&nhwc[..image_len], shape.in_channels);
+                let to = &mut to[..image_len];
                 vectors.run(Transpose { from, rows: image_len / columns, columns, to });
             }
         } else {
-            nhwc.fill(0.0);
-            let (weights, image) = (packed, &mut *nhwc);
+            // Zeros are added to what follows an image: only the last one needs room of its own.
+            let in_place = as_it_is && to.len() >= sums_len;
+            let image = if in_place { &mut to[..sums_len] } else { &mut *nhwc };
+            image[..shape.padded_len()].fill(0.0);
+            let weights = packed;
             if block.pool && conv_slide::suits(shape) {
                 vectors.run(conv_slide::SlideInputGradient { units: sparse, weights, image });
             } else {
                 vectors.run(conv_sparse::AddInputGradient { units: sparse, weights, image });
             }
-            pack::crop_image(shape, block.input, &nhwc, to);
+            if !in_place {
+                pack::crop_image(shape, block.input, &nhwc, &mut to[..image_len]);
+            }
         }
     }
 }

@@ -31,6 +31,8 @@ pub struct Saved<'a> {
     pub output: &'a [f32],
     /// Places of the maxima, as [`ConvBlock::forward`] wrote them. Not read without a pool.
     pub places: &'a [u8],
+    /// Input and weights are known to be finite; else the backward pass looks.
+    pub finite: bool,
 }
 
 /// Where the backward pass writes; nothing is accumulated.
@@ -62,7 +64,8 @@ impl ConvBlock {
     ///
     /// `weight` is `[out, in, row, column]`, `bias` `[out]`. `output` receives
     /// [`ConvBlock::out_len`] values in the layout `self.output`. With a pool, `places` receives
-    /// as many bytes, always NHWC: where in its window each maximum was (0 to 3, row by row).
+    /// as many bytes, always NHWC: where in its window each maximum was (0 to 3, row by row). Gives
+    /// whether input and weights were found to be finite: what [`Saved::finite`] asks for.
     ///
     /// # Panics
     /// If a slice has the wrong length.
@@ -73,7 +76,7 @@ impl ConvBlock {
         bias: Option<&[f32]>,
         output: &mut [f32],
         places: &mut [u8],
-    ) {
+    ) -> bool {
         let shape = &self.shape;
         assert!(shape.supports(), "{shape:?}");
         assert_eq!(input.len(), shape.input_len(), "input");
@@ -81,9 +84,7 @@ impl ConvBlock {
         assert!(bias.is_none_or(|bias| bias.len() == shape.out_channels), "bias");
         assert_eq!(output.len(), self.out_len(), "output");
         assert_eq!(places.len(), if self.pool { self.out_len() } else { 0 }, "places");
-        if self.out_len() > 0 {
-            conv_forward::forward(self, input, weight, bias, output, places);
-        }
+        self.out_len() > 0 && conv_forward::forward(self, input, weight, bias, output, places)
     }
 
     /// Computes the gradients from that of the output.

@@ -1,5 +1,7 @@
 //! The forward pass of a convolution block: which way it goes, and what each way needs.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::conv_block::ConvBlock;
 use super::conv_narrow::Planes;
 use super::conv_narrow_fir::PartPlanes;
@@ -8,10 +10,11 @@ use super::conv_narrow_rows::{self, GROUP, Group, Image};
 use super::conv_wide::Epilogue;
 use super::conv_wide_fir::PartRecords;
 use super::fast_fir::{self, Bounded, PackParts};
-use super::pack::{self, Direction, PadImage, Transpose};
+use super::pack::{self, Direction, PadImage};
 use super::parallel::{run_all, share};
 use super::scratch::Scratch;
 use super::shape::{ConvShape, Layout};
+use super::transpose::Transpose;
 use super::width::Vectors;
 use super::{conv_narrow, conv_narrow_fir, conv_wide, conv_wide_fir};
 
@@ -23,13 +26,13 @@ pub(super) fn forward(
     bias: Option<&[f32]>,
     output: &mut [f32],
     places: &mut [u8],
-) {
+) -> bool {
     let vectors = Vectors::current();
     let plain = Way::plain(block, vectors);
     let fast = Way::fast(block, vectors);
     let bounded = || vectors.run(Bounded(weight)) && vectors.run(Bounded(bias.unwrap_or_default()));
     let way = fast.filter(|_| bounded()).unwrap_or(plain);
-    Pass { block, vectors, weight, bias }.run(way, input, output, places);
+    Pass { block, vectors, weight, bias }.run(way, input, output, places)
 }
 
 /// How to convolve.
@@ -117,7 +120,8 @@ struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    fn run(self, way: Way, input: &[f32], output: &mut [f32], places: &mut [u8]) {
+    /// Gives whether all values were looked at and found to be finite.
+    fn run(self, way: Way, input: &[f32], output: &mut [f32], places: &mut [u8]) -> bool {
         let block = self.block;
         let shape = &block.shape;
         let packed = way.pack(shape, self.vectors, self.weight);
@@ -133,14 +137,17 @@ impl Pass<'_> {
             .zip(output.chunks_mut(images * block.out_image_len()));
         // Without a pool there are no places to share out; every task then gets none.
         let places = places.chunks_mut(places_len).map(Some).chain(std::iter::repeat_with(|| None));
+        let finite = AtomicBool::new(!matches!(way, Way::Wide | Way::Narrow));
         run_all(block.threads, tasks.zip(places), |((input, output), places)| {
             let images = Images { input, output, places: places.unwrap_or_default() };
-            match way {
+            let all_fast = match way {
                 #[cfg(target_arch = "x86_64")]
                 Way::NarrowRows => self.by_rows(&packed, epilogue, images),
                 _ => self.one_by_one(way, &packed, epilogue, images),
-            }
+            };
+            finite.fetch_and(all_fast, Ordering::Relaxed);
         });
+        finite.into_inner()
     }
 
     /// One image by the way for any values.
@@ -150,7 +157,8 @@ impl Pass<'_> {
         Pass { block, ..self }.run(Way::plain(block, self.vectors), input, output, places);
     }
 
-    fn one_by_one(self, way: Way, weights: &[f32], epilogue: Epilogue, images: Images) {
+    /// Gives whether every image could go this way.
+    fn one_by_one(self, way: Way, weights: &[f32], epilogue: Epilogue, images: Images) -> bool {
         let Pass { block, vectors, .. } = self;
         let shape = &block.shape;
         let lanes = vectors.lanes();
@@ -173,6 +181,7 @@ impl Pass<'_> {
         let out_len = block.out_image_len();
         let mut nhwc = Scratch::take(if block.output == Layout::Nchw { out_len } else { 0 });
         let Images { input, output, places } = images;
+        let mut all = true;
         let images = input.chunks_exact(shape.image_len()).zip(output.chunks_exact_mut(out_len));
         for (index, (input, output)) in images.enumerate() {
             let places =
@@ -180,6 +189,7 @@ impl Pass<'_> {
             let fast = matches!(way, Way::NarrowFir | Way::WideFir);
             if fast && !vectors.run(Bounded(input)) {
                 self.plainly(input, output, places);
+                all = false;
                 continue;
             }
             let mut image = input;
@@ -246,6 +256,7 @@ impl Pass<'_> {
                 self.turn(&nhwc, output);
             }
         }
+        all
     }
 
     /// NHWC to NCHW.
@@ -256,7 +267,7 @@ impl Pass<'_> {
     }
 
     #[cfg(target_arch = "x86_64")]
-    fn by_rows(self, weights: &[f32], epilogue: Epilogue, images: Images) {
+    fn by_rows(self, weights: &[f32], epilogue: Epilogue, images: Images) -> bool {
         let Pass { block, vectors, .. } = self;
         let shape = &block.shape;
         let planes = Planes::new(shape, false);
@@ -267,6 +278,7 @@ impl Pass<'_> {
         let turned = block.output == Layout::Nchw;
         let mut nhwc = Scratch::take(if turned { GROUP * out_len } else { 0 });
         let Images { input, output, places } = images;
+        let mut all = true;
         let groups = input
             .chunks(GROUP * shape.image_len())
             .zip(output.chunks_mut(GROUP * out_len))
@@ -284,6 +296,7 @@ impl Pass<'_> {
             for ((input, output), places) in images {
                 if !vectors.run(Bounded(input)) {
                     self.plainly(input, output, places);
+                    all = false;
                     continue;
                 }
                 let image = match padded.next() {
@@ -316,6 +329,7 @@ impl Pass<'_> {
                 self.turn(image.output, output);
             }
         }
+        all
     }
 }
 

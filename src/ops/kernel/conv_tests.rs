@@ -115,9 +115,10 @@ impl Operands {
     fn fast(&self, block: &ConvBlock) -> Results {
         let mut results = Results::new(block);
         let Operands { input, weight, bias, gradient } = self;
-        block.forward(input, weight, Some(bias), &mut results.output, &mut results.places);
+        let finite =
+            block.forward(input, weight, Some(bias), &mut results.output, &mut results.places);
         let (output, places) = (results.output.clone(), results.places.clone());
-        let saved = Saved { input, weight, output: &output, places: &places };
+        let saved = Saved { input, weight, output: &output, places: &places, finite };
         block.backward(saved, gradient, results.gradients());
         results
     }
@@ -136,7 +137,8 @@ impl Operands {
         );
         let start = forward.unwrap_or(&results);
         let (output, places) = (start.output.clone(), start.places.clone());
-        let saved = Saved { input, weight, output: &output, places: &places };
+        let finite = false;
+        let saved = Saved { input, weight, output: &output, places: &places, finite };
         conv_plain::backward(block, saved, gradient, results.gradients());
         results
     }
@@ -285,6 +287,7 @@ fn nothing_is_computed_for_gradients_that_are_not_wanted() {
         weight: &operands.weight,
         output: &full.output,
         places: &full.places,
+        finite: true,
     };
     block.backward(
         saved,

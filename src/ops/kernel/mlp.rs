@@ -1,8 +1,8 @@
 //! A stack of linear layers with ReLU between them, forward and backward.
 
 use super::matmul::{Left, Product};
-use super::pack::Transpose;
 use super::scratch::Scratch;
+use super::transpose::Transpose;
 use super::width::Vectors;
 
 /// One linear layer.

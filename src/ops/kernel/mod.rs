@@ -39,6 +39,7 @@ mod pack;
 mod parallel;
 mod scratch;
 mod shape;
+mod transpose;
 mod width;
 
 #[cfg(test)]
@@ -52,4 +53,5 @@ pub use cross_entropy::cross_entropy;
 pub use mlp::{Linear, LinearGradient, Mlp};
 pub use optimiser::{AdamW, Sgd};
 pub use shape::{ConvShape, Layout};
+pub use transpose::transpose_images;
 pub use width::Width;

@@ -1,6 +1,5 @@
 //! Bringing images and weights into the order in which the inner loops read them.
 
-use super::lanes::{load, store};
 use super::shape::{ConvShape, Layout};
 use super::width::Kernel;
 
@@ -91,51 +90,6 @@ pub(super) fn crop_image(shape: &ConvShape, layout: Layout, padded: &[f32], imag
                     let plane_row = &mut image[(c * height + y) * width..][..width];
                     for (value, pixel) in plane_row.iter_mut().zip(row.chunks_exact(channels)) {
                         *value = pixel[c];
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// Transposes a row-major `rows` x `columns` matrix: NHWC to NCHW with `rows` pixels and
-/// `columns` channels, and back with the two exchanged.
-pub(super) struct Transpose<'a> {
-    pub from: &'a [f32],
-    pub rows: usize,
-    pub columns: usize,
-    pub to: &'a mut [f32],
-}
-
-impl Kernel for Transpose<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<const N: usize, const FMA: bool>(self) {
-        /// Rows and columns that are turned at once.
-        const SIDE: usize = 8;
-        let Transpose { from, rows, columns, to } = self;
-        assert_eq!(from.len(), rows * columns);
-        assert_eq!(to.len(), rows * columns);
-        for row in (0..rows).step_by(SIDE) {
-            for column in (0..columns).step_by(SIDE) {
-                if row + SIDE <= rows && column + SIDE <= columns {
-                    let mut square = [[0.0; SIDE]; SIDE];
-                    for r in 0..SIDE {
-                        square[r] = load(&from[(row + r) * columns + column..]);
-                    }
-                    for c in 0..SIDE {
-                        let mut turned = [0.0; SIDE];
-                        for r in 0..SIDE {
-                            turned[r] = square[r][c];
-                        }
-                        store(&mut to[(column + c) * rows + row..][..SIDE], &turned);
-                    }
-                } else {
-                    for c in column..columns.min(column + SIDE) {
-                        for r in row..rows.min(row + SIDE) {
-                            to[c * rows + r] = from[r * columns + c];
-                        }
                     }
                 }
             }
@@ -261,9 +215,9 @@ pub(super) fn unpack_columns(lanes: usize, shape: &ConvShape, columns: &[f32], t
 }
 
 /// Whether every value of some slices is finite.
-pub(super) struct AllFinite<'a>(pub [&'a [f32]; 3]);
+pub(super) struct AllFinite<'a, const COUNT: usize>(pub [&'a [f32]; COUNT]);
 
-impl Kernel for AllFinite<'_> {
+impl<const COUNT: usize> Kernel for AllFinite<'_, COUNT> {
     type Output = bool;
 
     #[inline(always)]
