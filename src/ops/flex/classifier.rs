@@ -11,6 +11,7 @@ use burn::tensor::Tensor;
 use burn_flex::{Flex, FlexTensor};
 
 use super::super::kernel::{Layout, Linear, LinearGradient, Mlp, transpose_images};
+use super::reuse::{give, give_tensor, take};
 use super::{Opened, Tracked, contiguous, image, open, sizes, stored, tensor, threads, values};
 
 /// See [`crate::ops::classifier`]; none where the kernels do not apply.
@@ -78,15 +79,16 @@ impl State {
             Layout::Nhwc => {
                 let [batch, channels, height, width] = sizes;
                 let pixels = height * width;
-                let values = transpose_images(values(&x), pixels, channels);
-                tensor(values, &[batch, channels * pixels])
+                let mut turned = take(values(&x).len());
+                transpose_images(values(&x), pixels, channels, &mut turned);
+                tensor(turned, &[batch, channels * pixels])
             }
         };
         let parameters = parameters.into_iter().map(contiguous).collect();
         let mut state = Self { sizes, layout, input, parameters, activations: Vec::new() };
         let layers = state.layers();
         let mlp = Mlp { layers: &layers, batch: sizes[0], threads: threads() };
-        let mut activations = vec![0.0; mlp.activations_len()];
+        let mut activations = take(mlp.activations_len());
         mlp.forward(values(&state.input), &mut activations);
         drop(layers);
         state.activations = activations;
@@ -118,7 +120,7 @@ impl<const N: usize> Backward<Flex, N> for ClassifierBackward {
         let layers = state.layers();
         let mlp = Mlp { layers: &layers, batch: state.sizes[0], threads: threads() };
         let mut to_parameters: Vec<Vec<f32>> =
-            state.parameters.iter().map(|parameter| vec![0.0; values(parameter).len()]).collect();
+            state.parameters.iter().map(|parameter| take(values(parameter).len())).collect();
         let mut to: Vec<_> = to_parameters
             .chunks_exact_mut(2)
             .map(|pair| {
@@ -128,7 +130,7 @@ impl<const N: usize> Backward<Flex, N> for ClassifierBackward {
             .collect();
         let mut nodes = ops.parents.into_iter();
         let input_node = nodes.next().flatten();
-        let mut to_input = input_node.is_some().then(|| vec![0.0; values(&state.input).len()]);
+        let mut to_input = input_node.is_some().then(|| take(values(&state.input).len()));
         mlp.backward(
             values(&state.input),
             &state.activations,
@@ -140,7 +142,12 @@ impl<const N: usize> Backward<Flex, N> for ClassifierBackward {
             let [_, channels, height, width] = state.sizes;
             let values = match state.layout {
                 Layout::Nchw => to_input,
-                Layout::Nhwc => transpose_images(&to_input, channels, height * width),
+                Layout::Nhwc => {
+                    let mut turned = take(to_input.len());
+                    transpose_images(&to_input, channels, height * width, &mut turned);
+                    give(to_input);
+                    turned
+                }
             };
             gradients.register::<Flex>(node.id, image(values, state.sizes, state.layout));
         }
@@ -149,6 +156,12 @@ impl<const N: usize> Backward<Flex, N> for ClassifierBackward {
                 let shape: Vec<usize> = parameter.layout().shape().iter().copied().collect();
                 gradients.register::<Flex>(node.id, tensor(values, &shape));
             }
+        }
+        drop(layers);
+        give_tensor(gradient);
+        if let Some(state) = Arc::into_inner(state) {
+            give_tensor(state.input);
+            give(state.activations);
         }
     }
 }

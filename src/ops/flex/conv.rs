@@ -12,6 +12,7 @@ use burn_flex::{Flex, FlexTensor};
 
 use super::super::kernel::{ConvBlock, ConvShape, Gradients as KernelGradients, Layout, Saved};
 use super::super::{Activation, ConvGeometry};
+use super::reuse::{give_tensor, take};
 use super::{
     Opened, Tracked, as_nhwc, contiguous, image, open, sizes, stored, tensor, threads, values,
 };
@@ -123,7 +124,7 @@ impl Call {
 
     fn forward(self) -> (FlexTensor, Arc<State>) {
         let Self { block, x, weight, bias } = self;
-        let mut output = vec![0.0; block.out_len()];
+        let mut output = take(block.out_len());
         let mut places = vec![0; if block.pool { block.out_len() } else { 0 }];
         let bias = bias.as_ref().map(values);
         let finite = block.forward(values(&x), values(&weight), bias, &mut output, &mut places);
@@ -144,7 +145,7 @@ impl Backward<Flex, 2> for ConvBackward {
     fn backward(self, ops: Ops<Self::State, 2>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let gradient = gradients.consume::<Flex>(&ops.node);
         let [x, weight] = ops.parents;
-        let to = ops.state.backward(gradient, x.is_some(), false);
+        let to = State::backward(ops.state, gradient, x.is_some(), false);
         for (node, gradient) in [(x, to.x), (weight, Some(to.weight))] {
             if let (Some(node), Some(gradient)) = (node, gradient) {
                 gradients.register::<Flex>(node.id, gradient);
@@ -160,7 +161,7 @@ impl Backward<Flex, 3> for ConvBackward {
     fn backward(self, ops: Ops<Self::State, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let gradient = gradients.consume::<Flex>(&ops.node);
         let [x, weight, bias] = ops.parents;
-        let to = ops.state.backward(gradient, x.is_some(), bias.is_some());
+        let to = State::backward(ops.state, gradient, x.is_some(), bias.is_some());
         for (node, gradient) in [(x, to.x), (weight, Some(to.weight)), (bias, to.bias)] {
             if let (Some(node), Some(gradient)) = (node, gradient) {
                 gradients.register::<Flex>(node.id, gradient);
@@ -177,20 +178,26 @@ struct OperandGradients {
 }
 
 impl State {
-    fn backward(&self, gradient: FlexTensor, for_x: bool, for_bias: bool) -> OperandGradients {
-        let Self { block, x, weight, y, places, finite } = self;
+    fn backward(
+        state: Arc<Self>,
+        gradient: FlexTensor,
+        for_x: bool,
+        for_bias: bool,
+    ) -> OperandGradients {
+        let block = state.block;
         let shape = &block.shape;
+        let weight_sizes = sizes::<4>(&state.weight);
         let gradient = as_nhwc(gradient);
-        let y = as_nhwc(y.clone());
-        let mut to_x = for_x.then(|| vec![0.0; shape.input_len()]);
-        let mut to_weight = vec![0.0; shape.weight_len()];
-        let mut to_bias = for_bias.then(|| vec![0.0; shape.out_channels]);
+        let y = as_nhwc(state.y.clone());
+        let mut to_x = for_x.then(|| take(shape.input_len()));
+        let mut to_weight = take(shape.weight_len());
+        let mut to_bias = for_bias.then(|| take(shape.out_channels));
         let saved = Saved {
-            input: values(x),
-            weight: values(weight),
+            input: values(&state.x),
+            weight: values(&state.weight),
             output: values(&y),
-            places,
-            finite: *finite,
+            places: &state.places,
+            finite: state.finite,
         };
         let to = KernelGradients {
             input: to_x.as_deref_mut(),
@@ -198,11 +205,14 @@ impl State {
             bias: to_bias.as_deref_mut(),
         };
         block.backward(saved, values(&gradient), to);
+        drop(state);
+        give_tensor(gradient);
+        give_tensor(y);
         let [height, width] = shape.in_size;
         let x_sizes = [shape.batch, shape.in_channels, height, width];
         OperandGradients {
             x: to_x.map(|to| image(to, x_sizes, block.input)),
-            weight: tensor(to_weight, &sizes::<4>(weight)),
+            weight: tensor(to_weight, &weight_sizes),
             bias: to_bias.map(|to| tensor(to, &[shape.out_channels])),
         }
     }

@@ -10,6 +10,7 @@ mod classifier;
 mod conv;
 mod loss;
 mod norm;
+mod reuse;
 mod update;
 
 use burn::backend::Autodiff;

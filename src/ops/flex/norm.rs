@@ -12,6 +12,7 @@ use burn_flex::{Flex, FlexTensor};
 
 use super::super::kernel::{Affine, BatchNorm, Layout, NormGradients, NormSaved, Statistics};
 use super::super::{Activation, BATCH_NORM_EPSILON, BatchStatistics};
+use super::reuse::{give_tensor, take};
 use super::{Opened, as_nhwc, contiguous, image, open, sizes, tensor, threads, values};
 
 /// See [`crate::ops::batch_norm_training`]; none where the kernels do not apply.
@@ -78,7 +79,7 @@ fn forward(
     };
     let (x, gamma, beta) = (as_nhwc(x), contiguous(gamma), contiguous(beta));
     let (mut mean, mut variance) = (vec![0.0; channels], vec![0.0; channels]);
-    let mut output = vec![0.0; norm.out_len()];
+    let mut output = take(norm.out_len());
     let mut places = vec![0; if pool { norm.out_len() } else { 0 }];
     norm.forward(
         values(&x),
@@ -111,7 +112,7 @@ impl Backward<Flex, 3> for NormBackward {
     fn backward(self, ops: Ops<Self::State, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let gradient = as_nhwc(gradients.consume::<Flex>(&ops.node));
         let State { norm, x, gamma, y, places, mean, variance } = &*ops.state;
-        let mut to_x = vec![0.0; values(x).len()];
+        let mut to_x = take(values(x).len());
         let (mut to_gamma, mut to_beta) = (vec![0.0; norm.channels], vec![0.0; norm.channels]);
         let saved = NormSaved {
             input: values(x),
@@ -123,6 +124,7 @@ impl Backward<Flex, 3> for NormBackward {
         };
         let to = NormGradients { input: &mut to_x, weight: &mut to_gamma, bias: &mut to_beta };
         norm.backward(saved, values(&gradient), to);
+        give_tensor(gradient);
         let [height, width] = norm.size;
         let shape = [norm.batch, norm.channels, height, width];
         let [x, gamma, beta] = ops.parents;

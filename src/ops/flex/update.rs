@@ -6,6 +6,7 @@ use burn_flex::{Flex, FlexTensor};
 
 use super::super::kernel::{AdamW, Sgd};
 use super::super::{AdamWStep, SgdStep};
+use super::reuse::give_tensor;
 use super::{contiguous, tensor, values};
 
 /// Whether the kernels apply: a plain f32 vector of Flex.
@@ -41,11 +42,13 @@ pub(in super::super) fn sgd(
     let size = values(&gradient).len();
     if step.momentum == 0.0 {
         sgd.step(weight.storage_mut(), values(&gradient), &mut []);
+        give_tensor(gradient);
         return give(weight);
     }
     // μ · 0 + g = g: a velocity of zeros makes the first step PyTorch's.
     let mut memory = velocity.take().map(take).unwrap_or_else(|| tensor(vec![0.0; size], &[size]));
     sgd.step(weight.storage_mut(), values(&gradient), memory.storage_mut());
+    give_tensor(gradient);
     *velocity = Some(give(memory));
     give(weight)
 }
@@ -72,6 +75,7 @@ pub(in super::super) fn adamw(
         None => (zeros(), zeros()),
     };
     adamw.step(weight.storage_mut(), values(&gradient), first.storage_mut(), second.storage_mut());
+    give_tensor(gradient);
     *moments = Some((give(first), give(second)));
     give(weight)
 }

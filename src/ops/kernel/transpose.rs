@@ -47,16 +47,18 @@ impl Kernel for Transpose<'_> {
 }
 
 /// Transposes each image from `[rows, columns]` to `[columns, rows]`.
-pub fn transpose_images(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
-    let mut out = vec![0.0; values.len()];
+///
+/// # Panics
+/// If the lengths differ.
+pub fn transpose_images(from: &[f32], rows: usize, columns: usize, to: &mut [f32]) {
+    assert_eq!(from.len(), to.len());
     let size = rows * columns;
     if size > 0 {
         let vectors = Vectors::current();
-        for (from, to) in values.chunks_exact(size).zip(out.chunks_exact_mut(size)) {
+        for (from, to) in from.chunks_exact(size).zip(to.chunks_exact_mut(size)) {
             vectors.run(Transpose { from, rows, columns, to });
         }
     }
-    out
 }
 
 type Square = [[f32; SIDE]; SIDE];
