@@ -108,27 +108,29 @@ impl Diagnostics {
         let after: Vec<_> = parameters.trained.iter().map(|p| host(&p.value)).collect();
         let previous = self.previous_gradients.take().filter(|(at, _)| at + 1 == step);
         let rows = parameters.layers.iter().enumerate().map(|(layer, spec)| {
-            let of_layer = |tensors: &[Vec<f32>]| -> Vec<f64> {
+            let of_layer = |tensors: &[Vec<f32>]| -> Vec<f32> {
                 let owned =
                     parameters.trained.iter().zip(tensors).filter(|(p, _)| p.layer == layer);
-                owned.flat_map(|(_, values)| values).map(|value| f64::from(*value)).collect()
+                owned.flat_map(|(_, values)| values).copied().collect()
             };
             let (old, new) = (of_layer(&values), of_layer(&after));
-            let gradient = of_layer(&gradients);
+            let (initial, gradient) = (of_layer(&self.initial), of_layer(&gradients));
+            let previous = previous.as_ref().map(|(_, gradients)| of_layer(gradients));
             let Applied { rate, decay } = applied(layer);
+            let weight_norm = norm(&old);
             LayerRow {
                 step,
                 layer: spec.name.clone(),
                 rate,
                 decay,
-                weight_norm: norm(&old),
+                weight_norm,
                 gradient_norm: norm(&gradient),
-                relative_update: distance(&new, &old) / norm(&old),
+                relative_update: distance(&new, &old) / weight_norm,
                 rotation: angle(&old, &new),
-                distance_from_init: distance(&new, &of_layer(&self.initial)),
-                init_cosine: cosine(&new, &of_layer(&self.initial)),
-                gradient_product: previous.as_ref().map(|(_, p)| dot(&of_layer(p), &gradient)),
-                gradient_cosine: previous.as_ref().map(|(_, p)| cosine(&of_layer(p), &gradient)),
+                distance_from_init: distance(&new, &initial),
+                init_cosine: cosine(&new, &initial),
+                gradient_product: previous.as_ref().map(|previous| dot(previous, &gradient)),
+                gradient_cosine: previous.as_ref().map(|previous| cosine(previous, &gradient)),
                 dead_fraction: dead.iter().find(|(at, _)| *at == layer).map(|(_, share)| *share),
             }
         });
@@ -140,31 +142,62 @@ impl Diagnostics {
     }
 }
 
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
+/// Sums terms of corresponding values in double precision, in eight interleaved sums: one alone would
+/// wait for every addition.
+fn sums<const K: usize, T: Copy + Into<f64>>(
+    a: &[T],
+    b: &[T],
+    terms: impl Fn(f64, f64) -> [f64; K],
+) -> [f64; K] {
+    const LANES: usize = 8;
+    let mut sums = [[0.0; LANES]; K];
+    let (a, a_rest) = a.as_chunks::<LANES>();
+    let (b, b_rest) = b.as_chunks::<LANES>();
+    let rest = a_rest.iter().zip(b_rest);
+    for (a, b) in a.iter().zip(b) {
+        for lane in 0..LANES {
+            let terms = terms(a[lane].into(), b[lane].into());
+            for k in 0..K {
+                sums[k][lane] += terms[k];
+            }
+        }
+    }
+    let mut total = sums.map(|lanes| lanes.iter().sum::<f64>());
+    for (&a, &b) in rest {
+        let terms = terms(a.into(), b.into());
+        for k in 0..K {
+            total[k] += terms[k];
+        }
+    }
+    total
 }
 
-fn norm(a: &[f64]) -> f64 {
+fn dot<T: Copy + Into<f64>>(a: &[T], b: &[T]) -> f64 {
+    let [sum] = sums(a, b, |a, b| [a * b]);
+    sum
+}
+
+fn norm<T: Copy + Into<f64>>(a: &[T]) -> f64 {
     dot(a, a).sqrt()
 }
 
-fn distance(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt()
+fn distance<T: Copy + Into<f64>>(a: &[T], b: &[T]) -> f64 {
+    let [sum] = sums(a, b, |a, b| [(a - b) * (a - b)]);
+    sum.sqrt()
 }
 
-fn cosine(a: &[f64], b: &[f64]) -> f64 {
-    dot(a, b) / (norm(a) * norm(b))
+fn cosine<T: Copy + Into<f64>>(a: &[T], b: &[T]) -> f64 {
+    let [product, a, b] = sums(a, b, |a, b| [a * b, a * a, b * b]);
+    product / (a.sqrt() * b.sqrt())
 }
 
 /// Angle in radians, exact also for small ones: 2·atan2(‖û − v̂‖, ‖û + v̂‖) (Kahan).
-fn angle(a: &[f64], b: &[f64]) -> f64 {
+fn angle<T: Copy + Into<f64>>(a: &[T], b: &[T]) -> f64 {
     let (norm_a, norm_b) = (norm(a), norm(b));
-    let (mut difference, mut sum) = (0.0, 0.0);
-    for (a, b) in a.iter().zip(b) {
+    let [difference, sum] = sums(a, b, |a, b| {
         let (a, b) = (a / norm_a, b / norm_b);
-        difference += (a - b) * (a - b);
-        sum += (a + b) * (a + b);
-    }
+        [(a - b) * (a - b), (a + b) * (a + b)]
+    });
     2.0 * difference.sqrt().atan2(sum.sqrt())
 }
 
@@ -178,6 +211,15 @@ mod tests {
         assert!((angle(&[1.0, 0.0], &[tiny.cos(), tiny.sin()]) - tiny).abs() < 1e-15);
         assert!((angle(&[1.0, 0.0], &[0.0, 3.0]) - std::f64::consts::FRAC_PI_2).abs() < 1e-12);
         assert!((angle(&[1.0], &[-2.0]) - std::f64::consts::PI).abs() < 1e-12);
+    }
+
+    #[test]
+    fn no_value_is_left_out() {
+        let (a, b): (Vec<f64>, Vec<f64>) =
+            (0..21).map(|i| (f64::from(i), f64::from(i % 5))).unzip();
+        let exact: f64 = a.iter().zip(&b).map(|(a, b)| a * b).sum();
+        assert_eq!(dot(&a, &b), exact);
+        assert_eq!(distance(&a, &[0.0; 21]), norm(&a));
     }
 
     #[test]

@@ -48,10 +48,12 @@ pub(super) fn give(vector: Vec<f32>) {
 /// Keeps the memory of a contiguous tensor, unless something else holds it.
 pub(super) fn give_tensor(tensor: FlexTensor) {
     let size = tensor.layout().num_elements();
-    if size >= LEAST && tensor.is_unique() && tensor.is_contiguous() {
-        if let Ok(vector) = tensor.into_data().try_into_vec() {
-            give(vector);
-        }
+    if size >= LEAST
+        && tensor.is_unique()
+        && tensor.is_contiguous()
+        && let Ok(vector) = tensor.into_data().try_into_vec()
+    {
+        give(vector);
     }
 }
 

@@ -40,15 +40,14 @@ fn minus(a: Halves, b: Halves) -> Halves {
     [_mm512_sub_ps(a[0], b[0]), _mm512_sub_ps(a[1], b[1])]
 }
 
-/// Where the samples of one channel go.
+/// Where the samples of one channel go: a place for each part across, of which [`fill`] has checked that
+/// a vector of each product fits.
 struct Samples<'a> {
-    to: &'a mut [f32],
+    parts: [*mut f32; 3],
     /// Distance from one product to the next.
     step: usize,
-    /// First place in the row.
-    x: usize,
-    /// Even samples of the row's next piece.
-    after: &'a mut [__m512; PRODUCTS],
+    /// Even samples of the row's next piece, if rows have several.
+    after: Option<&'a mut [__m512; PRODUCTS]>,
 }
 
 impl Samples<'_> {
@@ -60,17 +59,18 @@ impl Samples<'_> {
         let odd = _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
         let evens = _mm512_permutex2var_ps(low, even, high);
         let odds = _mm512_permutex2var_ps(low, odd, high);
+        let after = match &mut self.after {
+            Some(after) => std::mem::replace(&mut after[product], evens),
+            None => evens,
+        };
         let next = _mm512_castsi512_ps(_mm512_alignr_epi32::<1>(
-            _mm512_castps_si512(self.after[product]),
+            _mm512_castps_si512(after),
             _mm512_castps_si512(evens),
         ));
-        self.after[product] = evens;
         let parts = [odds, _mm512_sub_ps(evens, odds), _mm512_sub_ps(next, odds)];
-        let start = product * self.step + self.x;
-        let to = &mut self.to[start..][..2 * PRODUCTS * self.step + N];
-        for (part, vector) in parts.into_iter().enumerate() {
-            let to = to[part * PRODUCTS * self.step..].first_chunk_mut();
-            write(to.expect("a vector of the row"), vector);
+        for (part, vector) in self.parts.into_iter().zip(parts) {
+            // SAFETY: see `Samples`; `product` is below their number.
+            unsafe { _mm512_storeu_ps(part.add(product * self.step), vector) };
         }
     }
 }
@@ -82,33 +82,60 @@ impl Samples<'_> {
 #[inline]
 #[target_feature(enable = "avx512f")]
 pub(super) fn fill(lines: &[f32], width: usize, to: &mut [f32], step: usize) {
-    let lines = &lines[..SAMPLES * width];
+    // Checked here once: checks at each of the 33 vectors would cost as much as all the rest.
+    assert!(lines.len() >= SAMPLES * width && width.is_multiple_of(2 * N));
+    assert!(to.len() >= (3 * PRODUCTS - 1) * step + width / 2);
+    if width == 2 * N {
+        // SAFETY: as asserted.
+        return unsafe { fill_piece(lines.as_ptr(), width, to.as_mut_ptr(), step, None) };
+    }
     // From right to left: a vector needs the first value of the one that follows it.
     let mut after = [_mm512_setzero_ps(); PRODUCTS];
     for x in (0..width / (2 * N)).rev() {
-        let row = |y: usize| {
-            let pixels: &[f32; 2 * N] =
-                lines[y * width + 2 * N * x..].first_chunk().expect("two vectors");
-            let [low, high] = pixels.as_chunks().0 else { unreachable!("two vectors") };
-            [read(low), read(high)]
-        };
-        let (o0, o1, o2, o3) = (row(1), row(3), row(5), row(7));
-        let mut samples = Samples { to: &mut *to, step, x: N * x, after: &mut after };
-        samples.put(0, plus(o1, o2));
-        samples.put(1, minus(o2, o1));
-        samples.put(5, minus(o0, o2));
-        samples.put(6, minus(o3, o1));
-        let (e1, e2, e3) = (row(2), row(4), row(6));
-        let below1 = minus(e2, o1);
-        samples.put(4, below1);
-        samples.put(9, minus(minus(e1, o0), below1));
-        samples.put(10, minus(minus(e3, o2), below1));
-        let (above1, above2) = (minus(e1, o1), minus(e2, o2));
-        samples.put(2, plus(above1, above2));
-        samples.put(3, minus(above2, above1));
-        samples.put(7, minus(minus(row(0), o0), above2));
-        samples.put(8, minus(minus(e3, o3), above1));
+        // SAFETY: as asserted; `x` counts the pieces of a row.
+        unsafe {
+            let (lines, to) = (lines.as_ptr().add(2 * N * x), to.as_mut_ptr().add(N * x));
+            fill_piece(lines, width, to, step, Some(&mut after));
+        }
     }
+}
+
+/// Two vectors of each row become one of each product and part.
+///
+/// # Safety
+/// They must lie behind the two pointers, at the distances that [`fill`] describes.
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn fill_piece(
+    lines: *const f32,
+    width: usize,
+    to: *mut f32,
+    step: usize,
+    after: Option<&mut [__m512; PRODUCTS]>,
+) {
+    // SAFETY: the caller's promise.
+    let row = |y: usize| unsafe {
+        let pixels = lines.add(y * width);
+        [_mm512_loadu_ps(pixels), _mm512_loadu_ps(pixels.add(N))]
+    };
+    // SAFETY: the caller's promise.
+    let parts = [0, 1, 2].map(|part| unsafe { to.add(part * PRODUCTS * step) });
+    let mut samples = Samples { parts, step, after };
+    let (o0, o1, o2, o3) = (row(1), row(3), row(5), row(7));
+    samples.put(0, plus(o1, o2));
+    samples.put(1, minus(o2, o1));
+    samples.put(5, minus(o0, o2));
+    samples.put(6, minus(o3, o1));
+    let (e1, e2, e3) = (row(2), row(4), row(6));
+    let below1 = minus(e2, o1);
+    samples.put(4, below1);
+    samples.put(9, minus(minus(e1, o0), below1));
+    samples.put(10, minus(minus(e3, o2), below1));
+    let (above1, above2) = (minus(e1, o1), minus(e2, o2));
+    samples.put(2, plus(above1, above2));
+    samples.put(3, minus(above2, above1));
+    samples.put(7, minus(minus(row(0), o0), above2));
+    samples.put(8, minus(minus(e3, o3), above1));
 }
 
 /// Maxima of a vector of windows, pixel by pixel.
@@ -127,12 +154,9 @@ impl Maxima {
     pub(super) fn pixel<const C: usize>(&self, pixel: usize) -> [f32; C] {
         let mut channels = [0.0; C];
         let (row, at) = (pixel % 4, pixel / 4 * 4);
-        for c in 0..C.min(4) {
-            channels[c] = self.first[row][at + c];
-        }
-        for c in 4..C {
-            channels[c] = self.second[row][at + c - 4];
-        }
+        let (first, second) = channels.split_at_mut(C.min(4));
+        first.copy_from_slice(&self.first[row][at..][..first.len()]);
+        second.copy_from_slice(&self.second[row][at..][..second.len()]);
         channels
     }
 }
