@@ -71,6 +71,11 @@ pub fn read(folder: &Path) -> Result<Dataset, DataError> {
 
     let (mut train, mut test) = (Images::default(), Images::default());
     let (test_file, train_files) = FILES.split_last().expect("six files");
+    // Room for all of them at once: growing file by file would copy what is there, and hold it twice.
+    let sizes = train_files.iter().filter_map(|file| fs::metadata(folder.join(file)).ok());
+    let records = sizes.map(|file| file.len() as usize / RECORD).sum::<usize>();
+    train.pixels.reserve_exact(records * IMAGE);
+    train.labels.reserve_exact(records);
     for file in train_files {
         append(&mut train, &folder.join(file))?;
     }
@@ -108,8 +113,8 @@ fn append(images: &mut Images, path: &Path) -> Result<(), DataError> {
         let path = path.to_path_buf();
         return Err(DataError::Truncated { path, bytes: bytes.len(), record, present });
     }
-    images.pixels.reserve_exact(record * IMAGE);
-    images.labels.reserve_exact(record);
+    images.pixels.reserve(record * IMAGE);
+    images.labels.reserve(record);
     for (record, bytes) in bytes.chunks_exact(RECORD).enumerate() {
         let label = bytes[0];
         if usize::from(label) >= CLASSES {

@@ -204,6 +204,20 @@ impl Kernel for Fill<'_> {
     }
 }
 
+/// Calls `compute` of an operation for its number of output channels.
+macro_rules! for_channels {
+    ($operation:ident) => {
+        match $operation.count {
+            6 => $operation.compute::<6>(),
+            5 => $operation.compute::<5>(),
+            4 => $operation.compute::<4>(),
+            3 => $operation.compute::<3>(),
+            2 => $operation.compute::<2>(),
+            _ => $operation.compute::<1>(),
+        }
+    };
+}
+
 /// Computes the rows of one part across.
 struct AddPart<'a> {
     /// From [`Fill`].
@@ -232,14 +246,7 @@ impl Kernel for AddPart<'_> {
 
     #[inline(always)]
     fn run<const LANES: usize, const FMA: bool>(self) {
-        match self.count {
-            6 => self.compute::<6>(),
-            5 => self.compute::<5>(),
-            4 => self.compute::<4>(),
-            3 => self.compute::<3>(),
-            2 => self.compute::<2>(),
-            _ => self.compute::<1>(),
-        }
+        for_channels!(self)
     }
 }
 
@@ -347,14 +354,7 @@ impl Kernel for Finish<'_, '_> {
 
     #[inline(always)]
     fn run<const LANES: usize, const FMA: bool>(self) {
-        match self.count {
-            6 => self.compute::<6>(),
-            5 => self.compute::<5>(),
-            4 => self.compute::<4>(),
-            3 => self.compute::<3>(),
-            2 => self.compute::<2>(),
-            _ => self.compute::<1>(),
-        }
+        for_channels!(self)
     }
 }
 

@@ -19,7 +19,7 @@
 //! Parhi, "VLSI Digital Signal Processing Systems" (1999), chapter 9, for their nesting. Points other
 //! than 0, 1, -1 and infinity, which would save more, would also lose digits.
 
-use super::lanes::{minus, plus};
+use super::lanes::minus;
 
 /// Rows of a kernel that the algorithm is for.
 pub(super) const TAPS: usize = 5;
@@ -121,4 +121,14 @@ fn combine<const N: usize, const V: usize, const C: usize>(
             };
         }
     }
+}
+
+/// `left + right`.
+#[inline(always)]
+fn plus<const N: usize>(left: &[f32; N], right: &[f32; N]) -> [f32; N] {
+    let mut sum = [0.0; N];
+    for lane in 0..N {
+        sum[lane] = left[lane] + right[lane];
+    }
+    sum
 }

@@ -18,16 +18,6 @@ pub(super) fn add_scaled<const N: usize, const FMA: bool>(
     }
 }
 
-/// `left + right`.
-#[inline(always)]
-pub(super) fn plus<const N: usize>(left: &[f32; N], right: &[f32; N]) -> [f32; N] {
-    let mut sum = [0.0; N];
-    for lane in 0..N {
-        sum[lane] = left[lane] + right[lane];
-    }
-    sum
-}
-
 /// `left - right`.
 #[inline(always)]
 pub(super) fn minus<const N: usize>(left: &[f32; N], right: &[f32; N]) -> [f32; N] {
