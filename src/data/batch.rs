@@ -114,11 +114,12 @@ impl<'a> Batches<'a> {
         if size == 0 {
             return None;
         }
-        let batch = &self.order[self.shown..][..size];
+        let left = &self.order[self.shown..];
+        let batch = &left[..size];
         self.shown += size;
         pixels.resize(size * IMAGE, 0.0);
         // Two images ahead, into the next batch too.
-        let mut ahead = self.order[self.shown - size..].iter().skip(2);
+        let mut ahead = left.iter().skip(2);
         for (&index, out) in batch.iter().zip(pixels.chunks_exact_mut(IMAGE)) {
             if let Some(&next) = ahead.next() {
                 prefetch(self.images.image(next as usize));

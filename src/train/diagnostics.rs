@@ -7,6 +7,7 @@ use burn::tensor::Tensor;
 
 use super::optimizer::Applied;
 use crate::net::{HostTensor, Parameters, host};
+use crate::rates::rule::vector::sums;
 
 /// One row of `layers.csv`: a layer in one optimiser step.
 #[derive(Clone, Debug, PartialEq)]
@@ -140,36 +141,6 @@ impl Diagnostics {
         }
         rows
     }
-}
-
-/// Sums terms of corresponding values in double precision, in eight interleaved sums: one alone would
-/// wait for every addition.
-fn sums<const K: usize, T: Copy + Into<f64>>(
-    a: &[T],
-    b: &[T],
-    terms: impl Fn(f64, f64) -> [f64; K],
-) -> [f64; K] {
-    const LANES: usize = 8;
-    let mut sums = [[0.0; LANES]; K];
-    let (a, a_rest) = a.as_chunks::<LANES>();
-    let (b, b_rest) = b.as_chunks::<LANES>();
-    let rest = a_rest.iter().zip(b_rest);
-    for (a, b) in a.iter().zip(b) {
-        for lane in 0..LANES {
-            let terms = terms(a[lane].into(), b[lane].into());
-            for k in 0..K {
-                sums[k][lane] += terms[k];
-            }
-        }
-    }
-    let mut total = sums.map(|lanes| lanes.iter().sum::<f64>());
-    for (&a, &b) in rest {
-        let terms = terms(a.into(), b.into());
-        for k in 0..K {
-            total[k] += terms[k];
-        }
-    }
-    total
 }
 
 fn dot<T: Copy + Into<f64>>(a: &[T], b: &[T]) -> f64 {

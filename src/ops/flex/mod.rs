@@ -72,7 +72,11 @@ pub(super) fn reclaim<const D: usize>(tensor: Tensor<D>) -> Option<Vec<f32>> {
     if tensor.dtype() != DType::F32 || tensor.is_autodiff() {
         return None;
     }
-    let tensor = tensor.try_into_primitive::<Flex>().ok()?;
+    into_vector(tensor.try_into_primitive::<Flex>().ok()?)
+}
+
+/// The memory of a contiguous tensor of `f32` that nothing else holds.
+fn into_vector(tensor: FlexTensor) -> Option<Vec<f32>> {
     let movable = tensor.is_unique() && tensor.is_contiguous();
     if movable { tensor.into_data().try_into_vec().ok() } else { None }
 }

@@ -7,6 +7,8 @@ use std::cell::RefCell;
 
 use burn_flex::FlexTensor;
 
+use super::into_vector;
+
 /// Values from which this pays.
 const LEAST: usize = 1 << 10;
 
@@ -47,11 +49,8 @@ pub(super) fn give(vector: Vec<f32>) {
 
 /// Keeps the memory of a contiguous tensor, unless something else holds it.
 pub(super) fn give_tensor(tensor: FlexTensor) {
-    let size = tensor.layout().num_elements();
-    if size >= LEAST
-        && tensor.is_unique()
-        && tensor.is_contiguous()
-        && let Ok(vector) = tensor.into_data().try_into_vec()
+    if tensor.layout().num_elements() >= LEAST
+        && let Some(vector) = into_vector(tensor)
     {
         give(vector);
     }

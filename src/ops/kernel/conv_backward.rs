@@ -251,7 +251,6 @@ fn backward_chunk(
 
         let Some(to) = &mut input_gradient else { continue };
         let to = &mut to[index * image_len..];
-        let sums_len = nhwc.len();
         if let Some(flipped) = &flipped {
             // The units' filling lanes are no channels of this convolution.
             let pixels = if lanes == channels { &units[..] } else { &masked[..] };
@@ -280,8 +279,8 @@ fn backward_chunk(
             }
         } else {
             // Zeros are added to what follows an image: only the last one needs room of its own.
-            let in_place = as_it_is && to.len() >= sums_len;
-            let image = if in_place { &mut to[..sums_len] } else { &mut *nhwc };
+            let in_place = as_it_is && to.len() >= nhwc.len();
+            let image = if in_place { &mut to[..nhwc.len()] } else { &mut *nhwc };
             image[..shape.padded_len()].fill(0.0);
             let weights = packed;
             if block.pool && conv_slide::suits(shape) {

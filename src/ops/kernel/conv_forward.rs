@@ -57,6 +57,11 @@ impl Way {
         if conv_narrow::suits(&block.shape, vectors.lanes()) { Way::Narrow } else { Way::Wide }
     }
 
+    /// Whether it is only for values that [`Bounded`] admits.
+    fn is_fast(self) -> bool {
+        !matches!(self, Way::Wide | Way::Narrow)
+    }
+
     /// For values that [`Bounded`] admits, if one is faster.
     fn fast(block: &ConvBlock, vectors: Vectors) -> Option<Self> {
         let (shape, lanes) = (&block.shape, vectors.lanes());
@@ -137,7 +142,7 @@ impl Pass<'_> {
             .zip(output.chunks_mut(images * block.out_image_len()));
         // Without a pool there are no places to share out; every task then gets none.
         let places = places.chunks_mut(places_len).map(Some).chain(std::iter::repeat_with(|| None));
-        let finite = AtomicBool::new(!matches!(way, Way::Wide | Way::Narrow));
+        let finite = AtomicBool::new(way.is_fast());
         run_all(block.threads, tasks.zip(places), |((input, output), places)| {
             let images = Images { input, output, places: places.unwrap_or_default() };
             let all_fast = match way {
@@ -186,8 +191,7 @@ impl Pass<'_> {
         for (index, (input, output)) in images.enumerate() {
             let places =
                 if block.pool { &mut places[index * out_len..][..out_len] } else { &mut [] };
-            let fast = matches!(way, Way::NarrowFir | Way::WideFir);
-            if fast && !vectors.run(Bounded(input)) {
+            if way.is_fast() && !vectors.run(Bounded(input)) {
                 self.plainly(input, output, places);
                 all = false;
                 continue;

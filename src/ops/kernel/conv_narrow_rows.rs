@@ -7,7 +7,7 @@
 
 use super::conv_narrow_rows_avx512 as avx512;
 use super::conv_wide::Epilogue;
-use super::fast_fir::PARTS;
+use super::fast_fir::{MOST_SAMPLES, PARTS, parts_taps};
 use super::fast_rows::{self, OUTPUTS, PRODUCTS, Products, SAMPLES, Sums, TAPS, outputs};
 use super::lanes::{add_scaled, load};
 use super::scratch::Scratch;
@@ -29,27 +29,18 @@ pub(super) fn pays(shape: &ConvShape, lanes: usize) -> bool {
         && across > 1
         && shape.conv_size()[0] >= 4
         && shape.padded_size()[1].is_multiple_of(2 * N)
-        && (4 * TAPS * across - PRODUCTS * multiplications(across) / 2) * shape.out_channels
-            >= WORTH
+        && (4 * TAPS * across - PRODUCTS * parts_taps(across) / 2) * shape.out_channels >= WORTH
         && PRODUCTS * 3 * shape.in_channels * row(shape).max(V * N) <= MOST_SAMPLES
 }
-
-/// Most samples of a tile: beyond, they leave the cache before they are used.
-const MOST_SAMPLES: usize = 1 << 16;
 
 /// Samples of a row: one for each window, and what its neighbours read beyond.
 fn row(shape: &ConvShape) -> usize {
     shape.padded_size()[1] / 2
 }
 
-/// Multiplications for two columns of outputs.
-const fn multiplications(across: usize) -> usize {
-    2 * across.div_ceil(2) + across / 2
-}
-
 /// Values in the result of [`pack_weights`].
 pub(super) fn weights_len(shape: &ConvShape) -> usize {
-    PRODUCTS * multiplications(shape.kernel[1]) * shape.in_channels * shape.out_channels
+    PRODUCTS * parts_taps(shape.kernel[1]) * shape.in_channels * shape.out_channels
 }
 
 /// Transforms `[out, in, row, column]` weights into `[part across][product][in][column][out]`.
@@ -77,7 +68,7 @@ pub(super) fn pack_weights(shape: &ConvShape, weights: &[f32], to: &mut [f32]) {
 }
 
 /// Images that are convolved together, so that pairs of rows fill the tiles.
-pub(super) const GROUP: usize = 2;
+pub(super) const GROUP: usize = V;
 
 /// One image of a group.
 #[derive(Default)]
@@ -114,10 +105,9 @@ impl Group<'_, '_> {
         let together = if (row / N).is_multiple_of(V) { 1 } else { V };
         let len = together * row;
         let part_len = PRODUCTS * channels * len;
-        let tile_len = MOST_CHANNELS * V * N;
         let mut samples = Scratch::take(3 * part_len + N);
-        let mut results = Scratch::take(3 * OUTPUTS * len / N * MOST_CHANNELS * N);
-        let mut others = Scratch::take(2 * tile_len);
+        let mut results = Scratch::take(3 * OUTPUTS * MOST_CHANNELS * len);
+        let mut others = Scratch::take(2 * MOST_CHANNELS * V * N);
         let rows = shape.conv_size()[0] / 2;
         let in_image = rows.div_ceil(2);
         let all = images.len() * in_image;

@@ -57,8 +57,12 @@ impl Part {
 
 /// Multiplications for a pooling window of one input channel: all parts' taps.
 pub(super) const fn taps(shape: &ConvShape) -> usize {
-    let [down, across] = shape.kernel;
-    (2 * down.div_ceil(2) + down / 2) * (2 * across.div_ceil(2) + across / 2)
+    parts_taps(shape.kernel[0]) * parts_taps(shape.kernel[1])
+}
+
+/// Multiplications for two neighbouring outputs of a filter with `taps`.
+pub(super) const fn parts_taps(taps: usize) -> usize {
+    2 * taps.div_ceil(2) + taps / 2
 }
 
 /// Multiplications that a pooling window saves for one input and one output channel.
@@ -70,7 +74,7 @@ pub(super) const fn saved(shape: &ConvShape) -> usize {
 pub(super) const MOST_SAMPLES: usize = 1 << 16;
 
 /// Largest magnitude of an input or weight for which no difference, sum or product of the parts
-/// can overflow where the plain sum does not: 16 `LARGEST²` for each value under the kernel.
+/// can overflow where the plain sum does not: 40 `LARGEST²` for each value under the kernel.
 /// Beyond, infinity minus infinity would give NaN, so such images take the plain path.
 const LARGEST: f32 = 1e15;
 

@@ -97,7 +97,9 @@ pub(super) fn outputs<const N: usize, const V: usize, const C: usize>(
         match product {
             4 => others[0] = sums,
             5 => others[1] = sums,
-            _ => rows[[0, 1, 2, 3, 0, 0, 0, 1, 2, 3, 0][product]] = sums,
+            6 | 10 => rows[0] = sums,
+            7..=9 => rows[product - 6] = sums,
+            _ => rows[product] = sums,
         }
     }
 }

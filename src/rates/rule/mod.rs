@@ -14,7 +14,7 @@ mod lamb;
 mod lars;
 mod layca;
 mod temp_balance;
-mod vector;
+pub(crate) mod vector;
 
 #[cfg(test)]
 mod tests;

@@ -3,17 +3,36 @@
 /// Sums run in so many lanes, which is what lets them run at the speed of memory.
 const LANES: usize = 8;
 
-fn sum(a: &[f32], b: &[f32], term: impl Fn(f64, f64) -> f64) -> f64 {
+/// Sums some terms of corresponding values.
+pub(crate) fn sums<const K: usize, T: Copy + Into<f64>>(
+    a: &[T],
+    b: &[T],
+    terms: impl Fn(f64, f64) -> [f64; K],
+) -> [f64; K] {
     let (a, a_rest) = a.as_chunks::<LANES>();
     let (b, b_rest) = b.as_chunks::<LANES>();
-    let mut lanes = [0.0; LANES];
+    let mut lanes = [[0.0; LANES]; K];
     for (a, b) in a.iter().zip(b) {
-        for ((lane, a), b) in lanes.iter_mut().zip(a).zip(b) {
-            *lane += term(f64::from(*a), f64::from(*b));
+        for lane in 0..LANES {
+            let terms = terms(a[lane].into(), b[lane].into());
+            for k in 0..K {
+                lanes[k][lane] += terms[k];
+            }
         }
     }
-    let rest: f64 = a_rest.iter().zip(b_rest).map(|(a, b)| term((*a).into(), (*b).into())).sum();
-    lanes.iter().sum::<f64>() + rest
+    let mut rest = [0.0; K];
+    for (&a, &b) in a_rest.iter().zip(b_rest) {
+        let terms = terms(a.into(), b.into());
+        for k in 0..K {
+            rest[k] += terms[k];
+        }
+    }
+    std::array::from_fn(|k| lanes[k].iter().sum::<f64>() + rest[k])
+}
+
+fn sum(a: &[f32], b: &[f32], term: impl Fn(f64, f64) -> f64) -> f64 {
+    let [sum] = sums(a, b, |a, b| [term(a, b)]);
+    sum
 }
 
 /// A number that is finite as it is, and NaN in the place of one that is not: an infinite norm in a
