@@ -102,8 +102,8 @@ def check(options):
             fail(f"--{name.replace('_', '-')} {value}: must be at least 1")
     if options.searcher not in strata_ray.SEARCHERS:
         fail(f"--searcher {options.searcher}: there is {', '.join(strata_ray.SEARCHERS)}")
-    if options.scheduler not in strata_ray.SCHEDULERS:
-        fail(f"--scheduler {options.scheduler}: there is {', '.join(strata_ray.SCHEDULERS)}")
+    if options.scheduler not in strata_ray_schedulers.SCHEDULERS:
+        fail(f"--scheduler {options.scheduler}: there is {', '.join(strata_ray_schedulers.SCHEDULERS)}")
     if options.scheduler == "pbt" and options.searcher != "random":
         fail(f"--searcher {options.searcher}: pbt moves the hyperparameters itself; leave the searcher out")
     if options.study and not options.study.is_file():
@@ -223,7 +223,7 @@ def main():
     with tempfile.TemporaryDirectory() as shipped:
         ship(options, binary, Path(shipped))
         run(options, plan, Path(shipped), lambda: strata_ray.StudySearch(inner, domains, plan, description["points"], replayed),
-            strata_ray.scheduler(options.scheduler, options, description["parameters"]), constants)
+            strata_ray_schedulers.scheduler(options.scheduler, options, description["parameters"]), constants)
     ended = sum(trial.is_finished for trial in recorder.trials.values())
     # What a scheduler had paused and never called up again has been stopped by it.
     if ended < trials == len(recorder.trials) and options.scheduler == "hyperband":
@@ -308,6 +308,7 @@ try:
 except ImportError as error:
     fail(f'{error}: install "ray[tune]==2.60.0" and "optuna>=5,<6", or start this by `uv run {sys.argv[0]}`')
 import strata_ray  # noqa: E402
+import strata_ray_schedulers  # noqa: E402
 import strata_tables  # noqa: E402
 import strata_worker as strata  # noqa: E402
 

@@ -24,7 +24,21 @@ use crate::record::replace_file;
 const FORMAT: u32 = 1;
 /// Names of the vectors of a rule's memory begin so.
 const RULE: &str = "rule/";
+/// Names of the last step's gradients begin so.
+const GRADIENT: &str = "gradient/";
 const METADATA_KEY: &str = "strata_checkpoint";
+
+/// What a checkpoint keeps beside weights, optimiser and rule.
+#[derive(Debug)]
+pub(super) struct Kept {
+    /// Initial weights: the trained tensors in order.
+    pub initial: Vec<HostTensor>,
+    /// Gradients of the last step, as long as the diagnostics will ask for them: a vector for each
+    /// trained tensor.
+    pub gradients: Option<Vec<Vec<f32>>>,
+    /// How far the run has come.
+    pub progress: Progress,
+}
 
 /// What the header says.
 #[derive(Debug, Serialize, Deserialize)]
@@ -45,8 +59,7 @@ pub(super) fn save(
     parameters: &Parameters,
     optimizer: &Optimizer,
     rule: Option<RuleMemory>,
-    initial: &[HostTensor],
-    progress: &Progress,
+    kept: &Kept,
 ) -> Result<(), TrainError> {
     let mut tensors = parameters.to_host();
     for (parameter, memory) in parameters.trained.iter().zip(&optimizer.memory) {
@@ -64,12 +77,19 @@ pub(super) fn save(
             }));
         }
     }
+    let Kept { initial, gradients, progress } = kept;
     tensors.extend(
         initial.iter().map(|tensor| HostTensor {
             name: format!("initial/{}", tensor.name),
             ..tensor.clone()
         }),
     );
+    let gradients = parameters.trained.iter().zip(gradients.iter().flatten());
+    tensors.extend(gradients.map(|(parameter, values)| HostTensor {
+        name: format!("{GRADIENT}{}", parameter.spec.name),
+        shape: vec![values.len()],
+        values: values.clone(),
+    }));
 
     let rule = rule.map(|RuleMemory { numbers, vectors }| {
         let vectors = vectors.into_iter().enumerate();
@@ -113,13 +133,13 @@ pub(super) fn save(
 }
 
 /// Reads a checkpoint into `parameters` and `optimizer`, which are those of the same net and
-/// method; gives the initial weights and the progress. Nothing changes unless the file fits.
+/// method; gives what else it holds. Nothing changes unless the file fits.
 pub(super) fn load(
     path: &Path,
     parameters: &mut Parameters,
     optimizer: &mut Optimizer,
     rule: Option<&mut Ruled>,
-) -> Result<(Vec<HostTensor>, Progress), TrainError> {
+) -> Result<Kept, TrainError> {
     let bytes = fs::read(path)
         .map_err(|source| TrainError::ReadCheckpoint { path: path.to_owned(), source })?;
     let broken = |reason: String| TrainError::Checkpoint { path: path.to_owned(), reason };
@@ -175,6 +195,14 @@ pub(super) fn load(
         let moments = state("first").zip(state("second"));
         memory.push(Memory { velocity, moments });
     }
+    let gradients = parameters
+        .trained
+        .iter()
+        .map(|parameter| {
+            let gradient = tensors.remove(&format!("{GRADIENT}{}", parameter.spec.name))?;
+            Some(gradient.values)
+        })
+        .collect();
     if header.batches_seen.len() != parameters.running.len() {
         return Err(broken("it is of a net with other batch norms".into()));
     }
@@ -200,7 +228,7 @@ pub(super) fn load(
     }
     optimizer.memory = memory;
     optimizer.steps = header.optimizer_steps;
-    Ok((initial, header.progress))
+    Ok(Kept { initial, gradients, progress: header.progress })
 }
 
 /// SHA-256 over the tensors in the order of their names, in hexadecimal.

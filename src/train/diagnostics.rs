@@ -34,7 +34,7 @@ pub struct LayerRow {
     pub init_cosine: f64,
     /// ⟨g_t, g_{t−1}⟩; none where there is no `gradient_cosine`.
     pub gradient_product: Option<f64>,
-    /// cos(g_t, g_{t−1}); none in the first step of a run or after a resume.
+    /// cos(g_t, g_{t−1}); none in the first step of a run.
     pub gradient_cosine: Option<f64>,
     /// Share of the layer's ReLU outputs (channel × position, after a pool) that are zero for
     /// every image of the batch; none where no ReLU follows the layer.
@@ -63,6 +63,17 @@ impl Diagnostics {
     pub(super) fn new(every: u64, initial: &[HostTensor]) -> Self {
         let initial = initial.iter().map(|tensor| tensor.values.clone()).collect();
         Self { every, initial, previous_gradients: None, before: None }
+    }
+
+    /// Gradients of step `step` that its successor will be compared with, if it is looked at.
+    pub(super) fn noted(&self, step: u64) -> Option<&[Vec<f32>]> {
+        let (at, gradients) = self.previous_gradients.as_ref()?;
+        (*at == step).then_some(gradients)
+    }
+
+    /// Takes back what [`Self::noted`] gave before a pause.
+    pub(super) fn restore(&mut self, step: u64, gradients: Vec<Vec<f32>>) {
+        self.previous_gradients = Some((step, gradients));
     }
 
     /// Whether step `step` (from 1) is looked at.

@@ -28,6 +28,7 @@ use crate::net::{Architecture, HostTensor, IMAGE_CHANNELS, IMAGE_EDGE, Parameter
 use crate::ops;
 use crate::rates::LayerRates;
 
+use checkpoint::Kept;
 use diagnostics::Diagnostics;
 pub use diagnostics::LayerRow;
 pub use error::TrainError;
@@ -218,9 +219,12 @@ impl<'a> TrainingRun<'a> {
     /// # Errors
     /// When it is damaged or of another run.
     pub fn resume(&mut self, path: &Path) -> Result<(), TrainError> {
-        let (initial, progress) =
+        let Kept { initial, gradients, progress } =
             checkpoint::load(path, &mut self.parameters, &mut self.optimizer, self.rule.as_mut())?;
         self.start_diagnostics(initial);
+        if let Some((diagnostics, gradients)) = self.diagnostics.as_mut().zip(gradients) {
+            diagnostics.restore(progress.steps, gradients);
+        }
         self.progress = progress;
         Ok(())
     }
@@ -231,8 +235,13 @@ impl<'a> TrainingRun<'a> {
     /// When it cannot be written.
     pub fn save_checkpoint(&self, path: &Path) -> Result<(), TrainError> {
         let rule = self.rule.as_ref().map(Ruled::memory);
-        let Self { parameters, optimizer, initial, progress, .. } = self;
-        checkpoint::save(path, parameters, optimizer, rule, initial, progress)
+        let noted = self.diagnostics.as_ref().and_then(|it| it.noted(self.progress.steps));
+        let kept = Kept {
+            initial: self.initial.clone(),
+            gradients: noted.map(<[_]>::to_vec),
+            progress: self.progress.clone(),
+        };
+        checkpoint::save(path, &self.parameters, &self.optimizer, rule, &kept)
     }
 
     /// Writes the weights in PyTorch's layout: averaged ones, if the rule keeps some.
