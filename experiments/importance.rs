@@ -135,21 +135,19 @@ fn run(flags: &Flags) -> anyhow::Result<()> {
     let space = flags.trials.space.as_deref().map(|path| Space::read(path, &LayerGroups(&[])));
     let space = space.transpose().context("--space")?;
     let mut recorded = read(&flags.trials, space.clone())?;
-    if let Some(note) = defaults_note(&wanted.method, space.is_some()) {
-        recorded.notes.push(note);
-    }
+    let parameters = &recorded.observations.parameters;
+    let names = parameters.iter().map(|parameter| parameter.name.as_str());
+    let default_of = |name: &str| space.as_ref()?.parameter(name)?.default;
+    let defaults: Vec<_> = names.clone().map(default_of).collect();
+    let unknown: Vec<_> = names.filter(|name| default_of(name).is_none()).collect();
+    recorded.notes.extend(defaults_note(&wanted.method, &unknown));
     let options = Options {
         trees: wanted.trees,
         resamples: wanted.resamples,
         seed: common.seed,
         gamma: wanted.gamma,
         survivors_only: wanted.survivors_only,
-        defaults: recorded
-            .observations
-            .parameters
-            .iter()
-            .map(|parameter| space.as_ref()?.parameter(&parameter.name)?.default)
-            .collect(),
+        defaults,
         ..Options::default()
     };
     let observations = &recorded.observations;
@@ -220,13 +218,15 @@ fn run(flags: &Flags) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Says that nobody has told the defaults, where a method starts from them.
-fn defaults_note(methods: &[String], are_known: bool) -> Option<String> {
+/// Says of which parameters nobody has told the default, where a method starts from them.
+fn defaults_note(methods: &[String], unknown: &[&str]) -> Option<String> {
     let starts = methods.iter().any(|name| ["ablation", "tuning-risk"].contains(&name.as_str()));
-    (starts && !are_known).then(|| {
-        "the defaults that ablation and tuning-risk start from are not recorded: the middle of each box and the first \
-         choice stand in for them; --space FILE names better ones"
-            .to_owned()
+    (starts && !unknown.is_empty()).then(|| {
+        format!(
+            "ablation and tuning-risk start from the defaults, and nobody has told that of {}: the middle of its box \
+             or its first choice stands in for it; --space FILE names better ones",
+            unknown.join(", ")
+        )
     })
 }
 

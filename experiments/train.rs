@@ -119,6 +119,8 @@ fn train(flags: &Flags) -> anyhow::Result<()> {
     let folder = RunFolder::claim(&out, common.resume, &settings)?;
     let mut manifest = setup.manifest(EXPERIMENT, common, &settings);
     manifest.workers = 1;
+    let seconds_before = folder.seconds_before()?;
+    manifest.wall_seconds = seconds_before;
     folder.write_manifest(&json!(manifest))?;
     let checkpoints = folder.subfolder("checkpoints")?;
 
@@ -139,12 +141,13 @@ fn train(flags: &Flags) -> anyhow::Result<()> {
     let reporter = Reporter::new(common.quiet);
     let row = run_or_reload(&plan, inputs, &folder, files, &flags.probes, &reporter)?;
     reporter.finish();
+    let seconds = || seconds_before + setup.started.elapsed().as_secs_f64();
     let Some(row) = row else {
-        manifest.update("stopped", setup.started.elapsed().as_secs_f64(), 0, 0);
+        manifest.update("stopped", seconds(), 0, 0);
         folder.write_manifest(&json!(manifest))?;
         return Err(Stopped.into());
     };
-    manifest.update("complete", setup.started.elapsed().as_secs_f64(), 1, row.images_trained);
+    manifest.update("complete", seconds(), 1, row.images_trained);
     folder.write_manifest(&json!(manifest))?;
     figure::draw_all(folder.path())?;
     match (row.status, row.test_accuracy) {

@@ -14,7 +14,7 @@ use strata::figure;
 use strata::net::Layer;
 use strata::objective::arm::{Arm, Protocol, Repetition, TrialOutcome, column};
 use strata::objective::{
-    Base, CnnTrial, ProbeTable, TrialError, TrialFiles, TrialTables, read_rate_log, run_cnn_trial,
+    Base, CnnTrial, ProbeTable, TrialFiles, TrialTables, read_rate_log, run_cnn_trial,
 };
 use strata::rates::{LayerRates, RateLog};
 use strata::record::{Manifest, RunFolder, TrialRow, replace_file, write_table};
@@ -114,8 +114,7 @@ impl<'a> Experiment<'a> {
         }
         let out = common.out(EXPERIMENT);
         let folder = RunFolder::claim(&out, common.resume, &settings)?;
-        let before = folder.manifest()?;
-        let seconds_before = before.and_then(|m| m["wall_seconds"].as_f64()).unwrap_or(0.0);
+        let seconds_before = folder.seconds_before()?;
         let mut manifest = setup.manifest(EXPERIMENT, common, &settings);
         manifest.preset = Some(cli::value_name(common.preset.unwrap_or_default()));
         manifest.wall_seconds = seconds_before;
@@ -206,7 +205,7 @@ impl<'a> Experiment<'a> {
         for search in 0..self.budget.searches as u64 {
             for arm in &self.arms {
                 let mut repetition = Repetition::new(arm, &self.protocol, search, first)?;
-                done += repetition.recall(known).map_err(|error| anyhow::anyhow!("{error}"))?;
+                done += repetition.recall(known).map_err(anyhow::Error::from_boxed)?;
                 repetitions.push(repetition);
                 first += arm.trials(&self.protocol) as u64;
             }
@@ -227,8 +226,8 @@ impl<'a> Experiment<'a> {
         reporter.phase("trials");
         let stop = cli::stop_on_interrupt();
         let inputs = setup.inputs(stop);
-        let evaluate = |plan: &Result<CnnTrial, ObjectiveError>| -> Result<_, Failure> {
-            let plan = plan.as_ref().map_err(|error| Failure::Plan(error.to_string()))?;
+        let evaluate = |plan: &Result<CnnTrial, ObjectiveError>| -> anyhow::Result<_> {
+            let plan = plan.as_ref().map_err(|error| anyhow::anyhow!("{error}"))?;
             let log = Mutex::new(RateRows::default());
             let row = run_cnn_trial(plan, inputs, tables, TrialFiles::default(), |report| {
                 reporter.epoch();
@@ -249,12 +248,7 @@ impl<'a> Experiment<'a> {
         if !matches!(end, Ok(false)) {
             self.book("stopped", rows)?;
         }
-        match end {
-            Err(Failure::Plan(reason)) => anyhow::bail!("{reason}"),
-            Err(Failure::Trial(error)) => Err(error.into()),
-            Ok(true) => Err(Stopped.into()),
-            Ok(false) => Ok(()),
-        }
+        if end? { Err(Stopped.into()) } else { Ok(()) }
     }
 
     /// Compares the arms and writes verdict, figures and page.
@@ -407,18 +401,6 @@ impl<'a> Experiment<'a> {
             device.kind,
             self.protocol.sampler,
         )
-    }
-}
-
-/// Why no trial runs any more.
-enum Failure {
-    Plan(String),
-    Trial(TrialError),
-}
-
-impl From<TrialError> for Failure {
-    fn from(error: TrialError) -> Self {
-        Self::Trial(error)
     }
 }
 

@@ -50,6 +50,8 @@ impl Setting<'_> {
 pub enum Role {
     /// It competes.
     Compared,
+    /// It competes with an order that nobody could have known before the search.
+    Oracle,
     /// It shows what an estimated order would be worth for nothing.
     Unpaid,
     /// It must not win.
@@ -57,9 +59,15 @@ pub enum Role {
 }
 
 impl Role {
+    /// Whether it is ranked with the others.
+    pub fn competes(self) -> bool {
+        matches!(self, Self::Compared | Self::Oracle)
+    }
+
+    /// The name in `arms.csv`; tables do not tell an oracle from the others.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Compared => "compared",
+            Self::Compared | Self::Oracle => "compared",
             Self::Unpaid => "unpaid",
             Self::Control => "control",
         }
@@ -78,11 +86,11 @@ const ARMS: &[(&str, Role, &str, Make)] = &[
     ),
     (
         IMPORTANCE,
-        Role::Compared,
+        Role::Oracle,
         "one after the other, the largest total effect first (an oracle: nobody has to find it)",
         |name, about, at| Some(Arm::new(name, about, "coordinate", at.oracle())),
     ),
-    (REVERSE, Role::Compared, "the same backwards", |name, about, at| {
+    (REVERSE, Role::Oracle, "the same backwards", |name, about, at| {
         let reversed = at.oracle.iter().rev().cloned().collect();
         Some(Arm::new(name, about, "coordinate", Order::Given(reversed)))
     }),
@@ -132,7 +140,7 @@ const ARMS: &[(&str, Role, &str, Make)] = &[
     ),
     (
         "several-passes",
-        Role::Compared,
+        Role::Oracle,
         "by importance, two trials a hyperparameter and pass instead of four",
         |name, about, at| {
             let arm = Arm::new(name, about, "coordinate", at.oracle());
@@ -142,13 +150,13 @@ const ARMS: &[(&str, Role, &str, Make)] = &[
     ),
     (
         "groups",
-        Role::Compared,
+        Role::Oracle,
         "by importance, three hyperparameters at a time",
         |name, about, at| Some(Arm::new(name, about, "groups", at.oracle())),
     ),
     (
         "ratios-together",
-        Role::Compared,
+        Role::Oracle,
         "by importance, one after the other, but the rates of the layers as one group",
         |name, about, at| {
             let arm = Arm::new(name, about, "groups", at.oracle());
@@ -159,13 +167,13 @@ const ARMS: &[(&str, Role, &str, Make)] = &[
     ),
     (
         "grow",
-        Role::Compared,
+        Role::Oracle,
         "the three most important together, then five, eight and all",
         |name, about, at| Some(Arm::new(name, about, "grow", at.oracle())),
     ),
     (
         "proportional",
-        Role::Compared,
+        Role::Oracle,
         "changes to the best, important hyperparameters more often; one trial in five anywhere",
         |name, about, at| Some(Arm::new(name, about, "proportional", at.oracle())),
     ),
@@ -189,7 +197,7 @@ const ARMS: &[(&str, Role, &str, Make)] = &[
     }),
     (
         DEFAULT_START,
-        Role::Compared,
+        Role::Oracle,
         "by importance, from the space's defaults instead of a random point",
         |name, about, at| {
             let arm = Arm::new(name, about, "coordinate", at.oracle());
@@ -236,10 +244,6 @@ fn unpaid(name: &str, about: &str, at: &Setting, by: &str) -> Option<Arm> {
     let arm = Arm::new(name, about, "coordinate", Order::Space);
     Some(Arm { unpaid: Some((ranker(by)?, at.screening)), ..arm })
 }
-
-/// Arms whose order nobody could have known before the search.
-pub const ORACLES: [&str; 7] =
-    [IMPORTANCE, REVERSE, "several-passes", "groups", "ratios-together", "grow", "proportional"];
 
 /// Checks names of arms before anything runs.
 ///

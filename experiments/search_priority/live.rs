@@ -205,7 +205,7 @@ impl Confirmation<'_> {
             }
         }
         let mut manifest = self.setup.manifest(EXPERIMENT, self.common, &settings);
-        let before = folder.manifest()?.and_then(|m| m["wall_seconds"].as_f64()).unwrap_or(0.0);
+        let before = folder.seconds_before()?;
         let started = std::time::Instant::now();
         let ended = self.train(chains, &tables, &mut rows);
         rows.sort_by_key(|row| row.trial);
@@ -289,27 +289,35 @@ impl Confirmation<'_> {
     }
 }
 
-/// Mean test accuracy over the shares of the budget, of the searches of an arm.
-pub fn scores(searches: &[LiveSearch], arm: &str) -> Vec<(u64, f64)> {
-    let of_arm = searches.iter().filter(|search| search.arm == arm);
-    of_arm
-        .filter_map(|search| {
-            let tests: Option<Vec<f64>> = search.tests.iter().copied().collect();
-            Some((search.replicate, mean(&tests?)))
-        })
-        .collect()
+impl LiveSearch {
+    /// Mean test accuracy over the shares of the budget.
+    pub fn mean_test(&self) -> Option<f64> {
+        let tests: Option<Vec<f64>> = self.tests.iter().copied().collect();
+        Some(mean(&tests?))
+    }
 }
 
-/// Compares arms live, by pairs (treatment, baseline): mean test accuracy of what they choose.
+/// Scores of the searches of an arm, with their replicates.
+pub fn scores(
+    searches: &[LiveSearch],
+    arm: &str,
+    score: impl Fn(&LiveSearch) -> Option<f64>,
+) -> Vec<(u64, f64)> {
+    let of_arm = searches.iter().filter(|search| search.arm == arm);
+    of_arm.filter_map(|search| Some((search.replicate, score(search)?))).collect()
+}
+
+/// Compares arms live, by pairs (treatment, baseline) and the `score` of a search.
 pub fn judge(
     searches: &[LiveSearch],
     questions: &[(String, String)],
+    score: impl Fn(&LiveSearch) -> Option<f64>,
     smallest_effect: f64,
     seed: u64,
 ) -> Vec<Option<Comparison>> {
     let pairs = |(treatment, baseline): &(String, String)| {
-        let baseline = scores(searches, baseline);
-        let treated = scores(searches, treatment);
+        let baseline = scores(searches, baseline, &score);
+        let treated = scores(searches, treatment, &score);
         let pair = |(replicate, score): &(u64, f64)| {
             let other = baseline.iter().find(|(other, _)| other == replicate)?;
             Some((other.1, *score))

@@ -19,7 +19,7 @@ use strata::search::{Direction, Observation, TrialState};
 use super::arms::{
     self, DEFAULT_START, IMPORTANCE, QUESTIONS, RANDOM, RANDOM_ORDER, REVERSE, Role,
 };
-use super::live::{self, Confirmation};
+use super::live::{self, Confirmation, LiveSearch};
 use super::record::{self, Sample};
 use super::replays::{self, Replays};
 use super::tables::{Confirmed, Everything};
@@ -84,6 +84,7 @@ pub fn compare(flags: &Flags) -> anyhow::Result<()> {
     settings["metric"] = json!(metric.0);
     cli::merge(&mut settings, super::own_settings(flags, &space, evaluations));
     let folder = super::claim(flags, &settings)?;
+    let seconds_before = earlier_seconds(&folder, &common.out(EXPERIMENT));
     let (trials, source) = trials(flags, &setup, &base, &space, sample, &metric)?;
     let surrogate = Surrogate::fit(&space, &trials).with_context(|| source.clone())?;
     let landscape = surrogate.landscape();
@@ -117,13 +118,8 @@ pub fn compare(flags: &Flags) -> anyhow::Result<()> {
     let mut manifest = setup.manifest(EXPERIMENT, common, &settings);
     let trained = trials.len() as u64 + if confirm > 0 { confirmation.cost() } else { 0 };
     let images = trained * everything.images;
-    let seconds = setup.started.elapsed().as_secs_f64();
-    manifest.update(
-        "complete",
-        seconds + earlier_seconds(&folder, &common.out(EXPERIMENT)),
-        trained,
-        images,
-    );
+    let seconds = seconds_before + setup.started.elapsed().as_secs_f64();
+    manifest.update("complete", seconds, trained, images);
     let protocol = format!(
         "Net `{}` on {}: {} images to train, {} to validate; epochs a training: {epochs}; {} on the validation \
          images, device {}. {}. {}.",
@@ -160,7 +156,8 @@ fn fits(space: &Space, images: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Seconds that parts of the run took in earlier processes are in their own manifests.
+/// Seconds that parts of the run took in earlier processes, by their own manifests: to be read before this one goes on
+/// with them.
 fn earlier_seconds(folder: &RunFolder, out: &Path) -> f64 {
     if !folder.resumed {
         return 0.0;
@@ -356,7 +353,7 @@ fn confirmed_arms(replays: &Replays, wanted: &[String]) -> anyhow::Result<Vec<Ar
 fn confirmed(
     replays: &Replays,
     confirmation: &Confirmation,
-    live: &[live::LiveSearch],
+    live: &[LiveSearch],
     seed: u64,
 ) -> Vec<Confirmed> {
     let is_live = |name: &str| confirmation.arms.iter().any(|arm| arm.name == name);
@@ -366,12 +363,15 @@ fn confirmed(
         .filter(|question| replays.answer(question.treatment, question.baseline).is_some())
         .map(|question| (question.treatment.to_owned(), question.baseline.to_owned()))
         .collect();
-    let judged = live::judge(live, &asked, LIVE_EFFECT, seed);
-    asked
-        .into_iter()
-        .zip(judged)
-        .filter_map(|((treatment, baseline), comparison)| {
-            Some(Confirmed { treatment, baseline, comparison: comparison? })
+    let judged = live::judge(live, &asked, LiveSearch::mean_test, LIVE_EFFECT, seed);
+    let by_share: [_; live::SHARES.len()] = std::array::from_fn(|share| {
+        live::judge(live, &asked, |search| search.tests[share], LIVE_EFFECT, seed)
+    });
+    let confirmed = asked.into_iter().zip(judged).enumerate();
+    confirmed
+        .filter_map(|(index, ((treatment, baseline), comparison))| {
+            let by_share = by_share.each_ref().map(|judged| judged[index].clone());
+            Some(Confirmed { treatment, baseline, comparison: comparison?, by_share })
         })
         .collect()
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use strata::analysis::statistics::mean;
 use strata::analysis::{Comparison, Judgement};
 
-use super::arms::{IMPORTANCE, ORACLES, QUESTIONS, RANDOM_ORDER, REVERSE, Role};
+use super::arms::{IMPORTANCE, QUESTIONS, RANDOM_ORDER, REVERSE, Role};
 use super::live::{LiveSearch, scores};
 use super::replays::{Answered, Compared, NARROW, Replays};
 use super::tables::{Agreement, Everything};
@@ -106,10 +106,20 @@ impl Everything<'_> {
         let said = |(name, [rank, low, high]): &(String, [f64; 3])| {
             format!("`{name}`, mean rank {rank:.1} [{low:.1}, {high:.1}]")
         };
-        let known = ranks.iter().find(|(name, _)| !ORACLES.contains(&name.as_str()));
-        if let (Some(best), Some(known), 2..) = (ranks.first(), known, ranks.len()) {
-            let mut line =
-                format!("Best of {} procedures under one budget: {}", ranks.len(), said(best));
+        let is_oracle = |name: &str| {
+            let mut arms = self.replays.arms.iter();
+            arms.any(|compared| compared.arm.name == name && compared.role == Role::Oracle)
+        };
+        let known = ranks.iter().find(|(name, _)| !is_oracle(name));
+        if let (Some(known), [best, second, ..]) = (known, ranks.as_slice()) {
+            let [.., high] = best.1;
+            let [_, low, _] = second.1;
+            let mut line = format!(
+                "Best of {} procedures under one budget{}: {}",
+                ranks.len(),
+                if high < low { "" } else { ", but not clearly" },
+                said(best)
+            );
             if best.0 != known.0 {
                 line += &format!(
                     ", which knows the order beforehand; of those that have to find it: {}",
@@ -313,7 +323,7 @@ impl Everything<'_> {
                 all,
                 compared.area(),
                 match compared.role {
-                    Role::Compared => "",
+                    Role::Compared | Role::Oracle => "",
                     role => role.name(),
                 },
             )?;
@@ -347,7 +357,7 @@ impl Everything<'_> {
         )?;
         for name in names {
             let scores: Vec<_> =
-                scores(self.live, name).into_iter().map(|(_, score)| score).collect();
+                scores(self.live, name, LiveSearch::mean_test).into_iter().map(|it| it.1).collect();
             let at = |share: usize| {
                 let tests = self.live.iter().filter(|search| search.arm == name);
                 let tests: Vec<_> = tests.filter_map(|search| search.tests[share]).collect();
@@ -365,23 +375,23 @@ impl Everything<'_> {
         }
         writeln!(
             text,
-            "\n| first | second | difference in points | Holm p | verdict |\n|---|---|---|---|---|"
+            "\n| first | second | difference in points, of the mean | Holm p | verdict | of 25 % alone | of 50 % | of 100 % |\n\
+             |---|---|---|---|---|---|---|---|"
         )?;
         for live in self.confirmed {
             let c: &Comparison = &live.comparison;
             writeln!(
                 text,
-                "| {} | {} | {:+.2}{}, n = {} | {} | {} |",
+                "| {} | {} | {}, n = {} | {} | {} | {} | {} | {} |",
                 live.treatment,
                 live.baseline,
-                100.0 * c.difference,
-                match c.low.is_finite() && c.high.is_finite() {
-                    true => format!(" [{:+.2}, {:+.2}]", 100.0 * c.low, 100.0 * c.high),
-                    false => " (too few for an interval)".to_owned(),
-                },
+                points(c),
                 c.n,
                 p_in_words(c.holm_p),
-                c.verdict.name()
+                c.verdict.name(),
+                at_share(&live.by_share[0]),
+                at_share(&live.by_share[1]),
+                at_share(&live.by_share[2]),
             )?;
         }
         let count = |wanted| {
@@ -398,4 +408,19 @@ impl Everything<'_> {
             count(Agreement::Untried),
         )
     }
+}
+
+/// A difference of accuracies in points, with its interval.
+fn points(comparison: &Comparison) -> String {
+    let Comparison { difference, low, high, .. } = comparison;
+    let interval = match low.is_finite() && high.is_finite() {
+        true => format!(" [{:+.2}, {:+.2}]", 100.0 * low, 100.0 * high),
+        false => " (too few for an interval)".to_owned(),
+    };
+    format!("{:+.2}{interval}", 100.0 * difference)
+}
+
+/// [`points`], or a dash where nothing was tested.
+fn at_share(comparison: &Option<Comparison>) -> String {
+    comparison.as_ref().map_or_else(|| "–".to_owned(), points)
 }

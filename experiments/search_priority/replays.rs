@@ -186,9 +186,7 @@ fn replay_all(landscape: &Landscape, arm: &Arm, plan: &Plan) -> anyhow::Result<V
 /// Ranks of the arms that compete under one budget and from one start.
 fn ranks(arms: &[Compared], seed: u64) -> Vec<(String, [f64; 3])> {
     let is_fair = |compared: &&Compared| {
-        compared.role == Role::Compared
-            && compared.arm.times == 1
-            && compared.arm.start == Start::Random
+        compared.role.competes() && compared.arm.times == 1 && compared.arm.start == Start::Random
     };
     let competing: Vec<_> = arms.iter().filter(is_fair).collect();
     let areas: Vec<_> = competing.iter().map(|compared| compared.curves.areas()).collect();

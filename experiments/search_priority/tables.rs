@@ -30,7 +30,11 @@ pub struct Everything<'a> {
 pub struct Confirmed {
     pub treatment: String,
     pub baseline: String,
+    /// Of the mean test accuracy over the shares of the budget.
     pub comparison: Comparison,
+    /// Of the test accuracy after each share alone. Its intervals say how a difference changes with the budget; they
+    /// are no verdicts, as the tests were not planned.
+    pub by_share: [Option<Comparison>; SHARES.len()],
 }
 
 /// Whether a live comparison agrees with the replays' one.
@@ -155,6 +159,8 @@ impl Everything<'_> {
         if !self.live.is_empty() {
             let header = ["arm", "replicate", "share", "test_accuracy"];
             write("live.csv", &header, self.live_tests())?;
+            let header = ["treatment", "baseline", "share", "n", "difference", "low", "high"];
+            write("live_shares.csv", &header, self.live_shares())?;
             let header = ["arm", "replicate", "evaluation", "best"];
             write("live_best.csv", &header, self.live_best())?;
         }
@@ -315,6 +321,20 @@ impl Everything<'_> {
                 let share = number(*share);
                 let (arm, replicate) = (search.arm.clone(), search.replicate.to_string());
                 rows.push(vec![arm, replicate, share, number(*test)]);
+            }
+        }
+        rows
+    }
+
+    fn live_shares(&self) -> Vec<Vec<String>> {
+        let mut rows = Vec::new();
+        for live in self.confirmed {
+            for (share, comparison) in SHARES.iter().zip(&live.by_share) {
+                let Some(found) = comparison else { continue };
+                let mut row = vec![live.treatment.clone(), live.baseline.clone(), number(*share)];
+                row.push(found.n.to_string());
+                row.extend([found.difference, found.low, found.high].map(number));
+                rows.push(row);
             }
         }
         rows

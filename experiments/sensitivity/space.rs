@@ -16,3 +16,20 @@ pub fn for_training(net: &str, layers: &[Layer]) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use strata::net::{NetOptions, build};
+    use strata::objective::LayerGroups;
+    use strata::search::space::Space;
+
+    use super::*;
+
+    #[test]
+    fn the_file_for_the_tutorial_net_is_what_is_swept() {
+        let layers = build("tutorial", &NetOptions::default()).unwrap().layers();
+        let swept = Space::parse(&for_training("tutorial", &layers), &LayerGroups(&layers));
+        let file = include_str!("../spaces/sensitivity_tutorial.toml");
+        assert_eq!(swept.unwrap(), Space::parse(file, &LayerGroups(&layers)).unwrap());
+    }
+}

@@ -12,7 +12,7 @@ use crate::analysis::priority::{RANKERS, ranker, screening};
 use crate::search::Direction;
 use crate::search::replay::ReplayTime;
 use crate::search::sampler::{Order, SamplerOptions};
-use crate::search::scheduler::{AshaMode, SchedulerOptions};
+use crate::search::scheduler::{AshaMode, QUANTILE, RESAMPLE_PROBABILITY, SchedulerOptions};
 use crate::search::space::Space;
 
 /// The names of metrics, for messages.
@@ -158,6 +158,13 @@ pub struct StudyFlags {
     /// Epochs between two perturbations of `pbt`. Example: --perturbation-interval 2
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Scheduler")]
     pub perturbation_interval: u64,
+    /// Share of the population of `pbt` that takes over from the best such share. Example: --quantile 0.5
+    #[arg(long, value_name = "Q", default_value_t = QUANTILE, help_heading = "Scheduler")]
+    pub quantile: f64,
+    /// Probability that `pbt` draws a value anew instead of changing it. Example:
+    /// --resample-probability 0.1
+    #[arg(long, value_name = "P", default_value_t = RESAMPLE_PROBABILITY, help_heading = "Scheduler")]
+    pub resample_probability: f64,
 
     /// Threads that each trial may use [workers default to cores ÷ this]. Example:
     /// --threads-per-trial 2
@@ -298,10 +305,11 @@ impl StudyFlags {
             population: self.population,
             trials,
             perturbation_interval: self.perturbation_interval,
+            quantile: self.quantile,
+            resample_probability: self.resample_probability,
             startup_trials: self.startup_trials.map_or(5, |trials| trials as u64),
             warm_up: self.warm_up,
             bootstrap_count: self.bootstrap_count,
-            ..SchedulerOptions::default()
         }
     }
 
@@ -315,7 +323,7 @@ impl StudyFlags {
 
     /// The settings that decide what a study finds, for its manifest.
     pub fn settings(&self, metric: &str, direction: Direction) -> Value {
-        json!({
+        let mut settings = json!({
             "objective": self.objective,
             "metric": metric,
             "direction": direction.name(),
@@ -341,6 +349,14 @@ impl StudyFlags {
             "patience": self.patience,
             "population": self.population,
             "perturbation_interval": self.perturbation_interval,
-        })
+        });
+        // Younger than the others: a study that has the defaults says what studies said before.
+        if self.quantile != QUANTILE {
+            settings["quantile"] = json!(self.quantile);
+        }
+        if self.resample_probability != RESAMPLE_PROBABILITY {
+            settings["resample_probability"] = json!(self.resample_probability);
+        }
+        settings
     }
 }

@@ -154,8 +154,7 @@ impl StudyRun {
             seconds: plan.seconds,
         };
         (manifest.workers, manifest.threads_per_trial) = (workers.count, workers.threads);
-        let before = folder.manifest()?;
-        let seconds_before = before.and_then(|m| m["wall_seconds"].as_f64()).unwrap_or(0.0);
+        let seconds_before = folder.seconds_before()?;
         manifest.wall_seconds = seconds_before;
 
         let lives = Lives::begin(&folder.subfolder("workers")?)?;

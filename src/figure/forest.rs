@@ -232,7 +232,8 @@ fn sentences(
         if over_searches {
             format!(
                 "Thick: {confidence} % interval over independent searches; thin: over pairs, which \
-                 takes the winners found as given."
+                 takes the winners found as given; the thick one covers it, so an arm whose bars \
+                 are alike has one."
             )
         } else {
             format!("Bar: {confidence} % interval over pairs.")

@@ -32,7 +32,7 @@ impl Figure for LiveAccuracy {
         let labels = shares.iter().map(|share| format!("{} %", axis::decimal(share * 100.0, 0)));
         let x = Axis::names("of the budget", labels);
         let (mut marks, mut legend) = (Vec::new(), Vec::new());
-        let mut last: Vec<(f64, &str)> = Vec::new();
+        let mut last: Vec<f64> = Vec::new();
         for (place, arm) in arms.iter().enumerate() {
             let look = theme::arm(place);
             let shift = (place as f64 + 0.5) / arms.len() as f64 * 0.8 - 0.4;
@@ -52,15 +52,20 @@ impl Figure for LiveAccuracy {
                 let (points, marker) = (vec![(at, mean)], look.marker);
                 marks.push(Mark::Points { points, marker, color: look.color, radius: 4.6 });
                 if column + 1 == shares.len() {
-                    last.push((mean, arm));
+                    last.push(mean);
                 }
             }
             legend.push(Key::marker(*arm, look.marker, look.color));
         }
-        last.sort_by(|a, b| b.0.total_cmp(&a.0));
-        let title = match last.first() {
-            Some((mean, arm)) => format!("Live, {arm} chooses best: {} %", axis::decimal(*mean, 1)),
-            None => "What live searches choose".to_owned(),
+        last.sort_by(f64::total_cmp);
+        // The greatest of means that nobody tested is no winner.
+        let title = match last.as_slice() {
+            [least, .., most] => format!(
+                "Live, what arms choose in the end comes to {} to {} %",
+                axis::decimal(*least, 1),
+                axis::decimal(*most, 1)
+            ),
+            _ => "What live searches choose".to_owned(),
         };
         let mut replicates: Vec<u64> = live.iter().map(|test| test.replicate).collect();
         replicates.sort_unstable();

@@ -48,7 +48,8 @@ impl Figure for Regret {
         let caption = orders.caption(
             run,
             "Lines: median over the searches of an arm; band: quartiles of the first named one of a panel. Regret \
-             0 is the best there is, 1 what a random configuration comes to in the median.",
+             0 is the best there is, 1 what a random configuration comes to in the median. An arm with twice the \
+             budget is drawn at the same share of its own.",
         );
         legend.push(Key::stroke("other arms", Stroke::solid(theme::FAINT, 1.2)));
         Ok(Some(Sheet { title, legend, panels, rows: Rows::Pairs, caption }))

@@ -206,6 +206,14 @@ impl RunFolder {
         Self::read_manifest(&self.path)
     }
 
+    /// Wall-clock seconds that the run took in earlier processes: to be read before this one writes its manifest.
+    ///
+    /// # Errors
+    /// When the manifest is there and cannot be read.
+    pub fn seconds_before(&self) -> Result<f64, RecordError> {
+        Ok(self.manifest()?.and_then(|it| it["wall_seconds"].as_f64()).unwrap_or(0.0))
+    }
+
     /// Whether a run has begun in the folder at `path`.
     pub fn is_begun(path: &Path) -> bool {
         path.join(MANIFEST).exists()

@@ -94,7 +94,7 @@ impl Manifest {
 pub struct SourceRevision {
     /// Commit; none outside a checkout.
     pub revision: Option<String>,
-    /// Whether there are uncommitted changes.
+    /// Whether there are uncommitted changes, apart from results and documents.
     pub dirty: Option<bool>,
 }
 
@@ -112,7 +112,17 @@ impl SourceRevision {
         };
         Self {
             revision: git(&["rev-parse", "HEAD"]),
-            dirty: git(&["status", "--porcelain", "--untracked-files=no"]).map(|s| !s.is_empty()),
+            // Results that a run rewrites make no other program.
+            dirty: git(&[
+                "status",
+                "--porcelain",
+                "--untracked-files=no",
+                "--",
+                ":!results",
+                ":!docs",
+                ":!*.md",
+            ])
+            .map(|s| !s.is_empty()),
         }
     }
 }

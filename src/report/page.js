@@ -16,6 +16,30 @@ function element(name, attributes = {}, ...children) {
 const isNumber = text => text !== '' && !Number.isNaN(Number(text));
 const short = text => isNumber(text) && /[.eE]/.test(text) ? String(Number(Number(text).toPrecision(5))) : text;
 
+// Round numbers from low to high, about `count` of them: 1, 2 or 5 times a power of ten apart.
+function steps(low, high, count) {
+  const raw = (high - low) / count;
+  const power = 10 ** Math.floor(Math.log10(raw));
+  const step = power * [1, 2, 5, 10].find(factor => factor * power >= raw);
+  const found = [];
+  for (let at = Math.ceil(low / step); at * step <= high; at++) found.push(Number((at * step).toPrecision(12)));
+  return found;
+}
+
+// The same for logarithms to base ten: powers of ten, with 2 and 5 times them where there are few.
+function logSteps(low, high, count) {
+  const found = [];
+  const apart = Math.max(1, Math.ceil((high - low) / count));
+  const factors = high - low < count / 3 ? [1, 2, 5] : [1];
+  for (let power = Math.floor(low / apart) * apart; power <= high; power += apart) {
+    for (const factor of factors) {
+      const at = power + Math.log10(factor);
+      if (at >= low && at <= high) found.push([at, Number((factor * 10 ** power).toPrecision(2))]);
+    }
+  }
+  return found.length > 1 ? found : steps(10 ** low, 10 ** high, count).map(v => [Math.log10(v), v]);
+}
+
 function compare(a, b) {
   // Empty cells come last whichever way.
   if (a === '' || b === '') return 0;
@@ -103,13 +127,18 @@ function explore(place, columns, numeric, state) {
   if (choices.length < 2) return;
   const prefer = (wanted, other) => wanted.find(name => choices.includes(name)) || other;
   const select = (label, value) => {
-    const made = element('select', { 'aria-label': label, onchange: () => plot() }, ...choices.map(name => element('option', {}, name)));
+    const made = element('select', { 'aria-label': label, onchange: () => { suggest(); plot(); } }, ...choices.map(name => element('option', {}, name)));
     made.value = value;
     return made;
   };
-  const first = choices.find(name => name.startsWith('hp.')) || choices[0];
+  const numbers = name => state.rows.map(row => row[columns.indexOf(name)]).filter(isNumber).map(Number);
+  const result = prefer(['value', 'area', 'importance', 'validation_accuracy'], choices[choices.length - 1]);
+  // What says most at first sight: a hyperparameter of many values, no number of a row and no seed.
+  const causes = choices.filter(name => name !== result && !['trial', 'replicate', 'seed', 'seconds'].includes(name));
+  const rank = name => 2 * (new Set(numbers(name)).size > 10) + name.startsWith('hp.');
+  const first = causes.reduce((best, name) => rank(name) > rank(best) ? name : best, causes[0] || choices[0]);
   const x = select('horizontal axis', first);
-  const y = select('vertical axis', prefer(['value', 'area', 'importance', 'validation_accuracy'], choices[choices.length - 1]));
+  const y = select('vertical axis', result);
   const log = element('input', { type: 'checkbox', onchange: () => plot() });
   const canvas = element('canvas', { role: 'img', 'aria-label': 'scatter plot of two columns; hover for values' });
   const tip = element('div', { class: 'tip', hidden: '' });
@@ -117,6 +146,13 @@ function explore(place, columns, numeric, state) {
   place.prepend(element('div', { class: 'tools' }, y, 'against', x, element('label', {}, log, ' logarithmic')), frame);
   const left = 70, bottom = 34, top = 10, right = 14;
   let points = [];
+
+  // Positive numbers over a factor of 50 or more are read on a logarithmic axis.
+  function suggest() {
+    const values = numbers(x.value);
+    const least = values.reduce((a, b) => Math.min(a, b), Infinity);
+    log.checked = least > 0 && values.reduce((a, b) => Math.max(a, b), 0) >= 50 * least;
+  }
 
   function plot() {
     const [width, height, ratio] = [frame.clientWidth, 320, window.devicePixelRatio || 1];
@@ -144,14 +180,19 @@ function explore(place, columns, numeric, state) {
     context.strokeStyle = color('--line');
     context.fillStyle = color('--muted');
     context.font = '12px system-ui, sans-serif';
-    for (let i = 0; i <= 4; i++) {
-      const [vx, vy] = [x0 + (x1 - x0) * i / 4, y0 + (y1 - y0) * i / 4];
+    context.textAlign = 'right';
+    for (const v of steps(y0, y1, 5)) {
       context.beginPath();
-      context.moveTo(left, py(vy)); context.lineTo(width - right, py(vy)); context.stroke();
-      context.textAlign = 'right';
-      context.fillText(Number(vy.toPrecision(3)), left - 6, py(vy) + 4);
-      context.textAlign = i === 0 ? 'left' : i === 4 ? 'right' : 'center';
-      context.fillText(Number((log.checked ? 10 ** vx : vx).toPrecision(3)), px(vx), height - bottom + 16);
+      context.moveTo(left, py(v)); context.lineTo(width - right, py(v)); context.stroke();
+      context.fillText(v, left - 6, py(v) + 4);
+    }
+    context.textAlign = 'center';
+    const across = Math.max(2, Math.min(8, Math.floor((width - left - right) / 70)));
+    const marks = log.checked ? logSteps(x0, x1, across) : steps(x0, x1, across).map(v => [v, v]);
+    for (const [at, v] of marks) {
+      context.beginPath();
+      context.moveTo(px(at), height - bottom); context.lineTo(px(at), height - bottom + 4); context.stroke();
+      context.fillText(v, px(at), height - bottom + 16);
     }
     context.textAlign = 'center';
     context.fillText(x.value, (left + width - right) / 2, height - 3);
@@ -162,6 +203,7 @@ function explore(place, columns, numeric, state) {
     context.globalAlpha = 1;
   }
 
+  suggest();
   canvas.addEventListener('pointermove', event => {
     const box = canvas.getBoundingClientRect();
     const [a, b] = [event.clientX - box.left, event.clientY - box.top];

@@ -31,7 +31,7 @@ struct Waiting<C> {
 ///
 /// A worker always takes the first chain that waits, so earlier chains end first. Each worker has a
 /// thread pool of its own with one thread, so results do not depend on the number of workers.
-pub fn run_chains<C: Chain, R: Send>(
+fn run_chains<C: Chain, R: Send>(
     chains: Vec<C>,
     workers: usize,
     stop: &AtomicBool,

@@ -21,7 +21,7 @@ mod trial;
 mod workers;
 
 pub use board::Board;
-pub use chains::{Chain, run_chains, try_chains};
+pub use chains::{Chain, try_chains};
 pub use decisions::{DECISION_COLUMNS, DecisionRow};
 pub use lives::Lives;
 pub use objective::{Command, Ending, Objective, ObjectiveError, Step, Task};

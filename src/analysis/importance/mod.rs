@@ -3,7 +3,7 @@
 //! [`assess`] gives every method's ranking with bootstrap intervals and says in plain words whether
 //! the trials are enough to rank at all; [`by_epoch`], [`by_trials`] and [`stability`] ask the same at
 //! other epochs, from fewer trials, and of whether a run diverges. To add a method, write one file
-//! beside these and add one line to [`METHODS`]; the contract suite in `suite.rs` then tests it.
+//! beside these and add one line to [`METHODS`]; the contract suite in `suite/` then tests it.
 //!
 //! Positions are in the declared measure of each hyperparameter (a log-uniform one in its logarithm),
 //! so every figure is a property of the box and the measure as much as of what was trained. Trials of

@@ -16,7 +16,7 @@ mod suite;
 
 use super::space::Space;
 
-pub use options::{AshaMode, SchedulerError, SchedulerOptions};
+pub use options::{AshaMode, QUANTILE, RESAMPLE_PROBABILITY, SchedulerError, SchedulerOptions};
 
 /// Makes a scheduler from options that [`SchedulerOptions::validate`] has passed.
 pub type Build = fn(&SchedulerOptions) -> Result<Box<dyn Scheduler>, SchedulerError>;

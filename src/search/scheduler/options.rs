@@ -51,6 +51,11 @@ pub struct SchedulerOptions {
     pub resample_probability: f64,
 }
 
+/// [`SchedulerOptions::quantile`] unless told otherwise, as in Ray Tune.
+pub const QUANTILE: f64 = 0.25;
+/// [`SchedulerOptions::resample_probability`] unless told otherwise, as in Ray Tune.
+pub const RESAMPLE_PROBABILITY: f64 = 0.25;
+
 impl Default for SchedulerOptions {
     fn default() -> Self {
         Self {
@@ -67,8 +72,8 @@ impl Default for SchedulerOptions {
             population: 8,
             trials: None,
             perturbation_interval: 1,
-            quantile: 0.25,
-            resample_probability: 0.25,
+            quantile: QUANTILE,
+            resample_probability: RESAMPLE_PROBABILITY,
         }
     }
 }
