@@ -176,7 +176,7 @@ impl Map {
         };
         let stopped = try_chains(vec![search], 1, stop, evaluate, |row: TrialRow| {
             book(rows, row.clone());
-            TrialOutcome { row, realised: None }
+            Ok(TrialOutcome { row, realised: None })
         })?;
         if stopped {
             return Ok(None);

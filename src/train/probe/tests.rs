@@ -165,9 +165,9 @@ fn the_curvature_along_the_gradient_hardly_depends_on_the_step() {
 fn weights_that_are_no_numbers_give_rows_without_values() {
     for name in ["tutorial", "vgg-bn"] {
         let net = build(name, &NetOptions::default()).unwrap();
-        // Few images: this is not about figures.
-        let few = Split { train: data().1.train[..10].to_vec(), validation: vec![0, 1] };
-        let mut run = run_of(net.as_ref(), 5);
+        // Few images: this is not about figures, and no fast path takes values that are not finite.
+        let few = Split { train: data().1.train[..4].to_vec(), validation: vec![0, 1] };
+        let mut run = run_of(net.as_ref(), 2);
         run.inputs.split = &few;
         let slot = &mut run.parameters.trained[0].value;
         *slot = slot.clone().mul_scalar(f64::NAN);
