@@ -131,6 +131,9 @@ fn run(flags: &Flags) -> anyhow::Result<()> {
     let methods: Result<Vec<&dyn Method>, _> =
         wanted.method.iter().map(|name| method(name)).collect();
     let methods = methods.context("--method")?;
+    for (place, name) in wanted.method.iter().enumerate() {
+        anyhow::ensure!(!wanted.method[..place].contains(name), "--method: {name} is there twice");
+    }
     anyhow::ensure!(wanted.gamma < 1.0, "--gamma {}: it is a share, below 1", wanted.gamma);
     let space = flags.trials.space.as_deref().map(|path| Space::read(path, &LayerGroups(&[])));
     let space = space.transpose().context("--space")?;
@@ -153,6 +156,11 @@ fn run(flags: &Flags) -> anyhow::Result<()> {
     let observations = &recorded.observations;
     let assessment =
         assess(observations, &methods, &options).with_context(|| recorded.source.clone())?;
+    // What can be judged of the values may not be judged of who diverges.
+    let stability = stability(observations, &methods, &options).unwrap_or_else(|reason| {
+        cli::say(format_args!("not judged: what makes runs diverge ({reason})"));
+        None
+    });
 
     let settings = json!({
         "source": recorded.source,
@@ -190,7 +198,7 @@ fn run(flags: &Flags) -> anyhow::Result<()> {
         assessment: &assessment,
         by_epoch: by_epoch(observations, &methods, &fewer)?,
         by_trials: by_trials(observations, &methods, &fewer, &counts)?,
-        stability: stability(observations, &methods, &options)?,
+        stability,
     };
     result.write(&folder)?;
     let mut manifest = cli::manifest_without_data(EXPERIMENT, common, &settings);

@@ -23,7 +23,7 @@ use strata::record::RunFolder;
 use strata::search::replay::{ReplayOptions, replay_reports};
 use strata::search::scheduler::scheduler;
 use strata::search::space::Space;
-use strata::search::{Direction, StudySummary, write_decisions};
+use strata::search::{Direction, StudySummary, TrialState, write_decisions};
 
 const EXPERIMENT: &str = "tune";
 
@@ -183,7 +183,14 @@ fn conclude(end: StudyOutcome, data: &str, test: Option<Value>) -> anyhow::Resul
     let summary = StudySummary { state, data, command: &end.manifest.command, test: test.as_ref() };
     end.folder.write_json("best.json", &summary.json())?;
     let (page, headline) = (summary.markdown(), summary.headline());
-    end.finish(page, &headline)
+    let trials = state.trials();
+    let failed = trials.iter().all(|trial| trial.state == TrialState::Failed);
+    let first = trials.first().filter(|_| failed).map(|trial| (trials.len(), trial.error.clone()));
+    end.finish(page, &headline)?;
+    if let Some((count, error)) = first {
+        anyhow::bail!("every one of {count} trials failed, trial 0 by: {error}");
+    }
+    Ok(())
 }
 
 /// Runs a scheduler over recorded reports: `decisions.csv` and a summary.

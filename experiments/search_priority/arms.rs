@@ -268,9 +268,19 @@ pub fn arms(setting: &Setting, wanted: &[String]) -> anyhow::Result<Vec<(Role, A
     let chosen = ARMS
         .iter()
         .filter(|(name, ..)| wanted.is_empty() || wanted.iter().any(|wanted| wanted == name));
-    Ok(chosen
-        .filter_map(|(name, role, about, make)| Some((*role, make(name, about, setting)?)))
-        .collect())
+    let made = chosen.map(|(name, role, about, make)| (name, *role, make(name, about, setting)));
+    let made: Vec<_> = made.collect();
+    let missing = made
+        .iter()
+        .find(|(name, _, arm)| arm.is_none() && wanted.iter().any(|wanted| wanted == *name));
+    if let Some((name, ..)) = missing {
+        let names: Vec<_> = setting.space.parameters.iter().map(|p| p.name.as_str()).collect();
+        anyhow::bail!(
+            "--arms {name}: this space has nothing for it; it has {}; leave the arm out, or search another space",
+            names.join(", ")
+        );
+    }
+    Ok(made.into_iter().filter_map(|(_, role, arm)| Some((role, arm?))).collect())
 }
 
 /// A comparison that is fixed before anything runs.

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::flags::not_negative;
 use super::{GroupsFlag, count, value_name};
 use crate::analysis::priority::{RANKERS, ranker, screening};
+use crate::objective::SHAPING;
 use crate::search::Direction;
 use crate::search::replay::ReplayTime;
 use crate::search::sampler::{Order, SamplerOptions};
@@ -310,6 +311,7 @@ impl StudyFlags {
             startup_trials: self.startup_trials.map_or(5, |trials| trials as u64),
             warm_up: self.warm_up,
             bootstrap_count: self.bootstrap_count,
+            fixed: SHAPING.map(str::to_owned).to_vec(),
         }
     }
 

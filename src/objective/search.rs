@@ -74,7 +74,15 @@ pub fn check_space(base: &Base, space: &Space) -> Result<(), ObjectiveError> {
                 Some((_, slot)) => *slot = value,
                 None => values.push((parameter.name.clone(), value)),
             }
-            base.resolve(&values, 0)?;
+            let (_, settings) = base.resolve(&values, 0)?;
+            let [epochs, most] = [settings.epochs, base.settings.epochs];
+            if epochs > most {
+                return Err(format!(
+                    "hyperparameter epochs goes up to {epochs}, and a trial gets {most} (--epochs): give more epochs, \
+                     or a space with fewer"
+                )
+                .into());
+            }
         }
     }
     Ok(())

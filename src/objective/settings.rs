@@ -93,6 +93,8 @@ const HYPERPARAMETERS: &[(&str, Set)] = &[
     }),
 ];
 
+/// Hyperparameters that decide the shapes of a net's tensors: a checkpoint fits its own values of these only.
+pub const SHAPING: [&str; 3] = ["net", "l1", "l2"];
 /// Prefix of the rate of one layer: `lr.conv1`.
 const LAYER_RATE: &str = "lr.";
 /// Prefix of a factor on the rate of one layer, whatever it is: `ratio.conv1`.

@@ -27,6 +27,7 @@ pub use lives::Lives;
 pub use objective::{Command, Ending, Objective, ObjectiveError, Step, Task};
 pub use reporter::Reporter;
 pub use runner::run_parallel;
+pub(crate) use study::RESUMED;
 pub use study::{Progress, State, Study, StudyError, StudyOptions, StudyTrial};
 pub use summary::StudySummary;
 pub use tables::{write_decisions, write_tables};

@@ -27,7 +27,12 @@ pub fn write_tables(
     let finished = state.trials().iter().filter_map(|trial| row(state, objective, trial));
     let rows: Vec<_> = finished.map(|row| row.fields(&columns)).collect();
     write_table(&folder.join("trials.csv"), &columns, &rows)?;
-    write_decisions(folder, state.decisions())
+    let mut decisions = state.decisions().to_vec();
+    // Where they do not depend on who reported first, neither does their order.
+    if !state.depends_on_arrival() {
+        decisions.sort_by_key(|row| (row.trial, row.step));
+    }
+    write_decisions(folder, &decisions)
 }
 
 /// Writes `decisions.csv` into `folder`.

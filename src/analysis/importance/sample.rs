@@ -12,12 +12,13 @@ use crate::random::{Purpose, derived_seed, stream};
 /// How many equally probable settings stand for a continuum.
 const SETTINGS: usize = 64;
 
-/// Hyperparameters that are active in the same trials, and those that are always active beside them.
+/// Hyperparameters that are active in the same trials, and those that vary beside them.
 #[derive(Debug)]
 pub(super) struct View {
     /// Hyperparameters whose importance is read from this view.
     pub members: Vec<usize>,
-    /// Hyperparameters that its table has as columns: the members and those always beside them.
+    /// Hyperparameters that its table has as columns: the members and those that vary in these trials; one that
+    /// only some of them have is at its start in the others.
     pub columns: Vec<usize>,
     /// The trials in which the members are active.
     pub table: Table,
@@ -35,7 +36,7 @@ struct Base {
     /// Coordinates to start from, one a hyperparameter; they stand in for inactive ones too.
     start: Vec<f64>,
     /// First the hyperparameters that all trials have, then one view for each set of trials in which
-    /// conditional ones are active; at the end all of them at once where that is not the first.
+    /// conditional ones are active; at the end all of them at once if all are conditional.
     views: Vec<View>,
     whole: usize,
 }
@@ -301,20 +302,20 @@ impl Base {
             return Err(ImportanceError::NothingVaries);
         }
         varying.sort_unstable();
-        let conditional = sets.len() > 1;
         let mut views = Vec::new();
         for (trials, members) in sets.into_iter().filter(|(_, members)| !members.is_empty()) {
-            let beside = |parameter: &usize| {
-                trials.iter().all(|trial| has(*parameter, trial))
-                    && self.varies(*parameter, &trials)
-            };
+            // Those that only some of these trials have are columns as well: trees of full depth would fit
+            // what they do as if the members did it.
+            let beside = |parameter: &usize| self.varies(*parameter, &trials);
             let columns = varying.iter().copied().filter(beside).collect();
             views.push(self.view(members, columns, &trials));
         }
-        if conditional && (views.len() > 1 || views[0].table.len() < all.len()) {
+        // The first view has all trials if any hyperparameter is always active.
+        self.whole = 0;
+        if views[0].table.len() < all.len() {
+            self.whole = views.len();
             views.push(self.view(Vec::new(), varying, &all));
         }
-        self.whole = views.len() - 1;
         self.views = views;
         Ok(notes)
     }

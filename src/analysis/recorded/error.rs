@@ -65,8 +65,8 @@ pub enum RecordedError {
     },
     /// Nothing that could be important.
     #[error(
-        "{}: no hyperparameters were found: name their columns with --parameters A,B, or call them \
-         hp.NAME",
+        "{}: no hyperparameters were found: a table's columns are named with --parameters A,B, or called hp.NAME; a \
+         journal has those of its trials",
         path.display()
     )]
     NoParameters {

@@ -7,7 +7,7 @@ use super::{Recorded, RecordedError, manifest_beside, sampler};
 use crate::analysis::importance::{Observations, Outcome, Parameter, Row};
 use crate::search::journal::{JournalStudy, JournalTrial, read_studies};
 use crate::search::space::Distribution;
-use crate::search::{Direction, TrialState};
+use crate::search::{Direction, RESUMED, TrialState};
 
 /// Reads the study called `study` (the only one, if none is named) from the journal at `path`;
 /// `objective` is the number of the objective where there are several.
@@ -48,6 +48,17 @@ pub fn read_journal(
         notes.push(format!("{unfinished} trials are waiting or running and are left out"));
     }
     let manifest = manifest_beside(path);
+    let by_populations = manifest.as_ref().is_some_and(|m| m["settings"]["scheduler"] == "pbt");
+    let is_exploit = |trial: &JournalTrial| {
+        trial.user_attributes.get(RESUMED).is_some_and(serde_json::Value::is_object)
+    };
+    if by_populations || study.trials.iter().any(is_exploit) {
+        notes.push(
+            "population-based training changed hyperparameters while trials ran, and a journal has those that they began \
+             with: results stand beside values that they are not owed to, so importances say little"
+                .to_owned(),
+        );
+    }
     let target = match objectives {
         1 => manifest.as_ref().and_then(|m| m["settings"]["metric"].as_str()).unwrap_or("value"),
         _ => "value",
@@ -137,7 +148,11 @@ fn outcome(trial: &JournalTrial, objective: usize, direction: Direction) -> Opti
         },
         TrialState::Pruned => {
             let last = trial.last_report().map(|(_, value)| value);
-            Outcome::Pruned(last.or(trial.values.get(objective).copied()).and_then(finite))
+            match last.or(trial.values.get(objective).copied()) {
+                // A pruner stops what reports no number.
+                Some(value) if !value.is_finite() => Outcome::Diverged,
+                last => Outcome::Pruned(last.and_then(finite)),
+            }
         }
         TrialState::Diverged => Outcome::Diverged,
         TrialState::Failed => Outcome::Failed,

@@ -196,11 +196,28 @@ fn space_of(manifest: &serde_json::Value) -> Option<Space> {
     Some(Space { parameters: parameters.collect(), ..Space::default() })
 }
 
+/// What programs write where a number is missing or not finite.
+const NO_NUMBER: [&str; 10] =
+    ["nan", "na", "n/a", "none", "null", "inf", "-inf", "+inf", "infinity", "-infinity"];
+
 /// A box for a column that nothing is known of: the range of its numbers, or its words as choices.
 fn guessed(name: &str, cells: &[&str], log: bool, notes: &mut Vec<String>) -> Distribution {
     let filled: Vec<_> = cells.iter().map(|cell| cell.trim()).filter(|c| !c.is_empty()).collect();
-    let numbers: Option<Vec<f64>> =
-        filled.iter().map(|cell| cell.parse().ok().filter(|n: &f64| n.is_finite())).collect();
+    // Among numbers a cell that says that there is none is a missing one, no word of its own.
+    let is_number = |cell: &&&str| cell.parse().is_ok_and(|n: f64| n.is_finite());
+    let (known, strange): (Vec<&str>, Vec<&str>) = filled.iter().partition(|cell| is_number(cell));
+    let absent = |cell: &&str| NO_NUMBER.contains(&cell.to_ascii_lowercase().as_str());
+    let numbers: Option<Vec<f64>> = match strange.iter().all(absent) {
+        true => known.iter().map(|cell| cell.parse().ok()).collect(),
+        false => None,
+    };
+    if let Some(first) = strange.first().filter(|_| numbers.as_ref().is_some_and(|n| !n.is_empty()))
+    {
+        let count = strange.len();
+        notes.push(format!(
+            "{name}: {count} of its cells are no numbers (as {first:?}) and count as missing"
+        ));
+    }
     let Some(numbers) = numbers.filter(|numbers| !numbers.is_empty()) else {
         let mut choices: Vec<Choice> = Vec::new();
         for cell in filled {

@@ -49,6 +49,8 @@ pub struct SchedulerOptions {
     /// Probability that `pbt` draws a value anew instead of changing it. Flag
     /// `--resample-probability`.
     pub resample_probability: f64,
+    /// Hyperparameters that `pbt` takes over unchanged: a checkpoint of other values would not fit.
+    pub fixed: Vec<String>,
 }
 
 /// [`SchedulerOptions::quantile`] unless told otherwise, as in Ray Tune.
@@ -74,6 +76,7 @@ impl Default for SchedulerOptions {
             perturbation_interval: 1,
             quantile: QUANTILE,
             resample_probability: RESAMPLE_PROBABILITY,
+            fixed: Vec::new(),
         }
     }
 }

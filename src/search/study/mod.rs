@@ -81,6 +81,8 @@ pub enum StudyError {
     Journal(#[from] JournalError),
 }
 
+pub(crate) use attribute::RESUMED;
+
 /// Names of the journal's attributes that carry what Optuna's format has no field for.
 pub(super) mod attribute {
     /// Worker that has the trial in hand, or null.

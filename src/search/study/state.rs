@@ -62,6 +62,11 @@ impl State {
         &self.trials
     }
 
+    /// Whether the scheduler's decisions depend on the order in which reports came.
+    pub fn depends_on_arrival(&self) -> bool {
+        self.scheduler.depends_on_arrival()
+    }
+
     /// The scheduler's decisions, in the order in which they fell.
     pub fn decisions(&self) -> &[DecisionRow] {
         &self.decisions

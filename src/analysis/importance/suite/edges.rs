@@ -54,6 +54,32 @@ fn what_cannot_be_judged_is_an_error_that_says_why() {
     assert!(assess(&plain(30), &[], &small()).unwrap_err().to_string().contains("fanova"));
 }
 
+/// What one trial lacks, or only a branch has, is not laid to what all trials have.
+#[test]
+fn a_useless_hyperparameter_stays_useless_beside_conditional_ones() {
+    let whole = || float(0.0, 1.0, false);
+    // x1 does nothing; x0, which does everything, is missing once.
+    let mut hole = drawn(vec![whole(), whole()], 200, 1, |x| x[0]);
+    hole.rows[7].values[0] = None;
+    // x0 chooses which of x1 and x2 there is and does nothing itself, x3 neither.
+    let gated = |x: &[f64]| if x[0] == 0.0 { x[1] } else { x[2] };
+    let mut branches = drawn(vec![choices(2), whole(), whole(), whole()], 300, 2, gated);
+    for row in &mut branches.rows {
+        let absent = if row.values[0] == Some(0.0) { 2 } else { 1 };
+        row.values[absent] = None;
+    }
+    for (observations, useless) in [(hole, vec!["x1"]), (branches, vec!["x0", "x3"])] {
+        let found = assess(&observations, METHODS, &small()).unwrap();
+        let fanova = found.methods.iter().find(|result| result.method == "fanova").unwrap();
+        for ranked in &fanova.parameters {
+            let is_useless = useless.contains(&ranked.parameter.as_str());
+            assert_eq!(ranked.importance < 0.05, is_useless, "{ranked:?}");
+        }
+        let sum: f64 = fanova.parameters.iter().map(|ranked| ranked.importance).sum();
+        assert!((0.8..=1.01).contains(&sum), "{sum}");
+    }
+}
+
 #[test]
 fn few_or_meaningless_trials_are_not_ranked() {
     let few = assess(&plain(12), METHODS, &small()).unwrap();

@@ -10,11 +10,12 @@ const FACTORS: [f64; 2] = [0.8, 1.2];
 /// `values` changed, as Ray Tune's `explore`: each hyperparameter is drawn anew with a probability,
 /// else a number is multiplied by 0.8 or 1.2 (whether its distribution is logarithmic or not) and
 /// brought back into its distribution, and a choice moves to one of its neighbours. One that has
-/// become active is drawn anew; one that has become inactive is gone.
+/// become active is drawn anew; one that has become inactive is gone. Those that are `fixed` stay.
 pub(super) fn explore(
     space: &Space,
     values: &Configuration,
     resample_probability: f64,
+    fixed: &[String],
     draws: &mut impl Rng,
 ) -> Configuration {
     space.configure(|parameter, _| {
@@ -22,6 +23,7 @@ pub(super) fn explore(
         // Three draws each, used or not, so that one hyperparameter does not move another's.
         let [anew, at, up] = [(); 3].map(|()| draws.random::<f64>());
         match values.get(&parameter.name) {
+            Some(value) if fixed.contains(&parameter.name) => value,
             Some(value) if anew >= resample_probability => perturb(distribution, value, up < 0.5),
             _ => distribution.at(at),
         }
@@ -87,7 +89,7 @@ mod tests {
             let mut draws = stream(seed, Purpose::Scheduler, index);
             let mut values = space.configure(|parameter, _| parameter.distribution.at(draws.random()));
             for _ in 0..20 {
-                values = explore(&space, &values, resample, &mut draws);
+                values = explore(&space, &values, resample, &[], &mut draws);
                 prop_assert!(space.contains(&values), "{values:?}");
             }
         }
@@ -103,7 +105,7 @@ mod tests {
         let mut seen = std::collections::BTreeSet::new();
         for index in 0..50 {
             let mut draws = stream(0, Purpose::Scheduler, index);
-            let new = explore(&space, &at, 0.0, &mut draws);
+            let new = explore(&space, &at, 0.0, &[], &mut draws);
             let get = |name: &str| new.get(name).unwrap();
             assert!([0.01 * 0.8, 0.01 * 1.2].contains(&get("rate")));
             assert!([-0.5 * 0.8, -0.5 * 1.2].contains(&get("decay")));
@@ -112,6 +114,20 @@ mod tests {
             seen.insert((get("rate") > 0.01, get("units") > 100.0, get("kind") > 1.0));
         }
         assert_eq!(seen.len(), 8, "independent of each other");
+    }
+
+    #[test]
+    fn what_is_fixed_stays() {
+        let space = mixed_space();
+        let fixed = ["units".to_owned(), "kind".to_owned()];
+        for index in 0..50 {
+            let mut draws = stream(0, Purpose::Scheduler, index);
+            let at = space.configure(|parameter, _| parameter.distribution.at(0.4));
+            let new = explore(&space, &at, 0.5, &fixed, &mut draws);
+            assert_eq!(new.get("units"), at.get("units"));
+            assert_eq!(new.get("kind"), at.get("kind"));
+            assert_ne!(new.get("rate"), at.get("rate"));
+        }
     }
 
     #[test]

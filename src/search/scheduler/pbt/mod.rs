@@ -33,6 +33,8 @@ struct Pbt {
     interval: u64,
     quantile: f64,
     resample_probability: f64,
+    /// Hyperparameters that are taken over unchanged.
+    fixed: Vec<String>,
     members: BTreeMap<u64, Member>,
     /// Perturbations of each population so far.
     generations: BTreeMap<u64, u64>,
@@ -73,6 +75,7 @@ pub(super) fn build(options: &SchedulerOptions) -> Result<Box<dyn Scheduler>, Sc
         interval: options.perturbation_interval,
         quantile: options.quantile,
         resample_probability: options.resample_probability,
+        fixed: options.fixed.clone(),
         members: BTreeMap::new(),
         generations: BTreeMap::new(),
         moved: BTreeSet::new(),
@@ -153,8 +156,8 @@ impl Pbt {
             let mut draws = stream(seed, Purpose::Scheduler, *trial);
             let source = sources[draws.random_range(0..sources.len())];
             let values = &self.members[&source].configuration;
-            let configuration =
-                explore(context.space, values, self.resample_probability, &mut draws);
+            let (resample, fixed) = (self.resample_probability, &self.fixed);
+            let configuration = explore(context.space, values, resample, fixed, &mut draws);
             Some(Exploit { source, configuration })
         };
         trials.iter().map(take_over).collect()
