@@ -56,7 +56,7 @@ impl<'a> CnnObjective<'a> {
     }
 }
 
-/// Checks that the net has every hyperparameter of `space` and takes its extreme values.
+/// Checks that the net has every hyperparameter of `space` and takes its extreme values and one between.
 ///
 /// # Errors
 /// When it does not; the message names the hyperparameter.
@@ -65,7 +65,8 @@ pub fn check_space(base: &Base, space: &Space) -> Result<(), ObjectiveError> {
     for parameter in &space.parameters {
         let extremes: Vec<f64> = match &parameter.distribution {
             Distribution::Categorical { choices } => (0..choices.len()).map(|i| i as f64).collect(),
-            distribution => vec![distribution.at(0.0), distribution.at(1.0)],
+            // The one between shows whether a range of numbers has any that are not whole.
+            distribution => [0.0, 0.37, 1.0].map(|at| distribution.at(at)).to_vec(),
         };
         for extreme in extremes {
             let mut values = space.values(&middle);
