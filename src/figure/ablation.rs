@@ -32,7 +32,7 @@ impl Figure for Ablation {
             return Ok(None);
         }
         let free = (f64::NEG_INFINITY, f64::INFINITY);
-        let x = Axis::linear(&study.measure(), steps.iter().map(|step| step.1), free);
+        let x = Axis::linear(&study.axis([]).label, steps.iter().map(|step| step.1), free);
         let short = |text: &str| match text.parse::<f64>() {
             Ok(number) => super::axis::number(number),
             Err(_) => theme::elide(text, 90.0, theme::TICK, false),

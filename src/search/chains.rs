@@ -25,12 +25,7 @@ struct Waiting<C> {
     at_work: usize,
 }
 
-/// Runs all chains, `workers` jobs at a time, and hands each result of `work` to `done` on the
-/// calling thread as it comes; what `done` makes of it goes to the chain, and none ends the chain.
-/// No new job starts once `stop` is raised.
-///
-/// A worker always takes the first chain that waits, so earlier chains end first. Each worker has a
-/// thread pool of its own with one thread, so results do not depend on the number of workers.
+/// [`try_chains`] for work that always gives something; where `done` makes nothing of it, the chain ends.
 fn run_chains<C: Chain, R: Send>(
     chains: Vec<C>,
     workers: usize,
@@ -76,8 +71,15 @@ fn run_chains<C: Chain, R: Send>(
     });
 }
 
-/// [`run_chains`] for work that can fail or be told to stop half-way (`None`): the first failure raises
-/// `stop`, since there is no use in going on, and is given back; else whether anything was stopped.
+/// Runs all chains, `workers` jobs at a time, and hands each result of `work` to `done` on the calling
+/// thread as it comes; what `done` makes of it goes to the chain.
+///
+/// A worker always takes the first chain that waits, so earlier chains end first. Each worker has a
+/// thread pool of its own with one thread, so results do not depend on the number of workers.
+///
+/// Work can fail or be told to stop half-way (`None`): the first failure raises `stop`, since there is no
+/// use in going on, and is given back; else whether anything was stopped. No new job starts once `stop` is
+/// raised.
 ///
 /// # Errors
 /// The first failure of `work`.
