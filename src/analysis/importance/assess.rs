@@ -15,7 +15,7 @@ use crate::random::{Purpose, derived_seed};
 /// Trials a hyperparameter that a ranking needs at the least.
 const TRIALS_A_PARAMETER: usize = 3;
 /// R² on unseen trials below which a forest has learnt too little for a ranking.
-const LEAST_FIT: f64 = 0.1;
+pub(super) const LEAST_FIT: f64 = 0.1;
 /// R² on unseen trials below which most of what moves the values is not what the forest has learnt.
 const GOOD_FIT: f64 = 0.5;
 /// Points on a marginal curve.

@@ -11,7 +11,8 @@
 //!
 //! **Conditional hyperparameters** are judged among the trials that have them, by a forest of their
 //! own over all that is active there, and count by the law of total variance: share among those
-//! trials × P(active) × V(target | active) / V(target).
+//! trials × P(active) × V(target | active) / V(target). Those that all trials have are judged without the
+//! branches; where they then explain nothing, their share is 0 (see `View::explains`).
 
 use super::decomposition::{marginals, shares};
 use super::sample::Sample;
@@ -58,7 +59,7 @@ pub(super) fn variances(sample: &Sample, options: &Options, seed: u64, pairs: bo
             Some(forest) => shares(&forest, pairs),
             None => Default::default(),
         };
-        let scale = sample.variance_share(place);
+        let scale = if view.explains { sample.variance_share(place) } else { 0.0 };
         let own = |column: usize| view.members.contains(&view.columns[column]);
         for (column, share) in shares.singles.iter().enumerate().filter(|(c, _)| own(*c)) {
             all.singles[view.columns[column]] = scale * share;

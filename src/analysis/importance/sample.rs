@@ -4,26 +4,42 @@ use std::sync::{Arc, OnceLock};
 
 use rand::RngExt;
 
+use super::assess::LEAST_FIT;
 use super::forest::{Axis, Forest, Table};
 use super::observations::{Observations, Parameter, Target};
 use super::{FEWEST_TRIALS, ImportanceError, Options};
 use crate::random::{Purpose, derived_seed, stream};
 
+/// What this share of the trials has is a column of a view: the others get its start.
+const NEARLY_ALL: f64 = 0.9;
+/// Trees that show whether a view explains anything.
+const FIT_TREES: usize = 32;
 /// How many equally probable settings stand for a continuum.
 const SETTINGS: usize = 64;
 
-/// Hyperparameters that are active in the same trials, and those that vary beside them.
+/// Hyperparameters that are active in the same trials, and those that (nearly) always are beside them.
 #[derive(Debug)]
 pub(super) struct View {
     /// Hyperparameters whose importance is read from this view.
     pub members: Vec<usize>,
-    /// Hyperparameters that its table has as columns: the members and those that vary in these trials; one that
-    /// only some of them have is at its start in the others.
+    /// Hyperparameters that its table has as columns: the members and those that nearly all of these trials have.
     pub columns: Vec<usize>,
     /// The trials in which the members are active.
     pub table: Table,
     /// Rows of the table by trial.
     rows: Vec<Option<u32>>,
+    /// Whether its columns explain anything. Where branches are left out of them, trees of full depth would fit
+    /// what those do as if the members did it.
+    pub explains: bool,
+}
+
+impl View {
+    /// R² of a forest of its columns for trials that it has not seen.
+    fn fit(&self) -> f64 {
+        let rows: Vec<u32> = (0..self.table.len() as u32).collect();
+        let forest = Forest::fit(&self.table, &rows, FIT_TREES, 0);
+        forest.out_of_bag(&self.table, &rows).unwrap_or(0.0)
+    }
 }
 
 #[derive(Debug)]
@@ -36,7 +52,7 @@ struct Base {
     /// Coordinates to start from, one a hyperparameter; they stand in for inactive ones too.
     start: Vec<f64>,
     /// First the hyperparameters that all trials have, then one view for each set of trials in which
-    /// conditional ones are active; at the end all of them at once if all are conditional.
+    /// conditional ones are active; at the end all of them at once where that is not the first.
     views: Vec<View>,
     whole: usize,
 }
@@ -304,15 +320,29 @@ impl Base {
         varying.sort_unstable();
         let mut views = Vec::new();
         for (trials, members) in sets.into_iter().filter(|(_, members)| !members.is_empty()) {
-            // Those that only some of these trials have are columns as well: trees of full depth would fit
-            // what they do as if the members did it.
-            let beside = |parameter: &usize| self.varies(*parameter, &trials);
-            let columns = varying.iter().copied().filter(beside).collect();
-            views.push(self.view(members, columns, &trials));
+            // What a few trials lack is a column as well; a branch is not, since a forest would tell the branches
+            // apart by it.
+            let share = |parameter: usize| {
+                trials.iter().filter(|trial| has(parameter, trial)).count() as f64
+                    / trials.len() as f64
+            };
+            let varying_here = varying.iter().copied().filter(|p| self.varies(*p, &trials));
+            let (columns, left_out): (Vec<_>, Vec<_>) =
+                varying_here.partition(|parameter| share(*parameter) >= NEARLY_ALL);
+            let is_partial = left_out.iter().any(|parameter| share(*parameter) > 0.0);
+            let mut view = self.view(members, columns, &trials);
+            if is_partial && view.fit() < LEAST_FIT {
+                view.explains = false;
+                let names = view.members.iter().map(|p| format!("`{}`", self.parameters[*p].name));
+                notes.push(format!(
+                    "{} explain nothing that these trials would show beside what only some of them have: share of the \
+                     variance 0",
+                    names.collect::<Vec<_>>().join(", ")
+                ));
+            }
+            views.push(view);
         }
-        // The first view has all trials if any hyperparameter is always active.
-        self.whole = 0;
-        if views[0].table.len() < all.len() {
+        if views[0].table.len() < all.len() || views[0].columns != varying {
             self.whole = views.len();
             views.push(self.view(Vec::new(), varying, &all));
         }
@@ -333,6 +363,6 @@ impl Base {
             columns.iter().map(column).collect(),
             trials.iter().map(|trial| self.targets[*trial]).collect(),
         );
-        View { members, columns, table, rows }
+        View { members, columns, table, rows, explains: true }
     }
 }
