@@ -105,14 +105,15 @@ def use(browser, page, width, dark):
         text, said = load(browser, page, width, dark)
         told = re.search(r'<pre id="checked"[^>]*>(.*?)</pre>', text, re.S)
         console = [line for line in said.splitlines() if "CONSOLE" in line]
-        if console or (told and told.group(1).strip()):
+        answer = told.group(1).strip() if told else ""
+        if console or answer:
             break
         words = [line for line in said.splitlines() if "dbus" not in line][-5:]
         print("\n  ".join([f"no answer from the browser ({attempt + 1} of {ATTEMPTS}), a page of {len(text)} "
                            "characters; it says:", *words]))
-    if not told or not told.group(1).strip():
+    if not answer:
         return None, console
-    text = told.group(1).replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    text = answer.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
     return json.loads(text), console
 
 

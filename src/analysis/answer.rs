@@ -225,7 +225,8 @@ impl Answer<'_> {
              models that share a seed. With two searches or more the interval and p are Student's t \
              over the searches, so they speak of the procedure: what searching anew would give; the \
              interval reaches at least as far as that over pairs, which takes the winners as given, \
-             and p is the larger of both. With one search they speak of the two winners alone. *Better* and *worse* need the interval \
+             and p is the larger of both. With one search they speak of the two winners alone. \
+             *Better* and *worse* need the interval \
              on one side of 0 and a p of at most .05 after Holm's correction over all arms; \
              *equivalent* needs two one-sided tests at 5 % within ±{} points, the smallest effect of \
              interest, fixed in advance; with fewer than six pairs nothing is claimed.",

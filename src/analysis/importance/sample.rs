@@ -329,9 +329,8 @@ impl Base {
             let varying_here = varying.iter().copied().filter(|p| self.varies(*p, &trials));
             let (columns, left_out): (Vec<_>, Vec<_>) =
                 varying_here.partition(|parameter| share(*parameter) >= NEARLY_ALL);
-            let is_partial = left_out.iter().any(|parameter| share(*parameter) > 0.0);
             let mut view = self.view(members, columns, &trials);
-            if is_partial && view.fit() < LEAST_FIT {
+            if !left_out.is_empty() && view.fit() < LEAST_FIT {
                 view.explains = false;
                 let names = view.members.iter().map(|p| format!("`{}`", self.parameters[*p].name));
                 notes.push(format!(
